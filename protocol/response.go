@@ -1,0 +1,189 @@
+package protocol
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Status codes of query responses. Any status of 300 and up is an error; a query error is sent as 400.
+const (
+	CodePartial  = 100 // rows, more follow
+	CodeComplete = 200 // rows, the last ones
+	CodeEmpty    = 204 // no (more) rows
+	CodeError    = 400 // a query error
+)
+
+// A ReplyAddress routes the responses to their query. It is opaque.
+type ReplyAddress string
+
+// Response is a message without an operation: a query's answer from a connector, a bare status from Vantiq.
+type Response struct {
+	Status       int // 0 if the message had none
+	ReplyAddress ReplyAddress
+	Body         json.RawMessage // nil if absent or null; after validate it holds live credentials: never log it
+}
+
+// Partial reports whether more responses to the same request follow (1xx).
+func (r *Response) Partial() bool { return 100 <= r.Status && r.Status < 200 }
+
+// Err returns nil for a status below 300, and what the body says about the failure otherwise.
+func (r *Response) Err() *StatusError {
+	if r.Status < 300 {
+		return nil
+	}
+	return &StatusError{Status: r.Status, Details: parseDetails(r.Body)}
+}
+
+// A StatusError is an error that Vantiq reported.
+type StatusError struct {
+	Status  int
+	Details []Detail // may be empty: a bare status says no more
+}
+
+// A Detail is one of the reasons in a StatusError.
+type Detail struct {
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// Error returns the status and the server's own words.
+func (e *StatusError) Error() string {
+	text := "status " + strconv.Itoa(e.Status)
+	for i, d := range e.Details {
+		separator := "; "
+		if i == 0 {
+			separator = ": "
+		}
+		switch {
+		case d.Message == "":
+			text += separator + d.Code
+		case d.Code == "":
+			text += separator + d.Message
+		default:
+			text += separator + d.Message + " (" + d.Code + ")"
+		}
+	}
+	return text
+}
+
+// reactivationPhrase is how a Vantiq server says that a source is being redeployed: the only refusal with a known text.
+const reactivationPhrase = "does not have an associated stream"
+
+// Reactivating reports whether the source is in its reactivation window, the time after a change of its configuration
+// in which a connect is refused and soon accepted.
+func (e *StatusError) Reactivating() bool {
+	for _, d := range e.Details {
+		if strings.Contains(d.Message, reactivationPhrase) {
+			return true
+		}
+	}
+	return false
+}
+
+// Redact returns the error without any occurrence of the secrets in the server's words.
+func (e *StatusError) Redact(secrets ...Secret) *StatusError {
+	clean := &StatusError{Status: e.Status, Details: make([]Detail, len(e.Details))}
+	for i, d := range e.Details {
+		for _, s := range secrets {
+			d.Code, d.Message = s.Redact(d.Code), s.Redact(d.Message)
+		}
+		clean.Details[i] = d
+	}
+	return clean
+}
+
+// maxDetails bounds what is kept of an error body: a server may list as many as it likes.
+const (
+	maxDetails    = 8
+	maxDetailText = 2048
+)
+
+// parseDetails reads an error body of any shape: a list of objects, a single object, a string, anything else, or nothing.
+func parseDetails(body json.RawMessage) []Detail {
+	body = bytes.TrimSpace(body)
+	if isNull(body) {
+		return nil
+	}
+	var elements []json.RawMessage
+	if body[0] != '[' {
+		elements = []json.RawMessage{body}
+	} else if json.Unmarshal(body, &elements) != nil {
+		return []Detail{{Message: clip(string(body))}}
+	}
+	var details []Detail
+	for _, element := range elements {
+		if len(details) == maxDetails {
+			break
+		}
+		if d := parseDetail(element); d != (Detail{}) {
+			details = append(details, d)
+		}
+	}
+	return details
+}
+
+func parseDetail(element json.RawMessage) Detail {
+	var members map[string]any
+	if json.Unmarshal(element, &members) == nil && members != nil {
+		d := Detail{Code: words(members["code"]), Message: words(members["message"])}
+		if d != (Detail{}) || len(members) == 0 {
+			return d
+		}
+	}
+	var text string
+	if json.Unmarshal(element, &text) == nil {
+		return Detail{Message: clip(text)}
+	}
+	return Detail{Message: clip(string(element))}
+}
+
+func words(value any) string {
+	if value == nil {
+		return ""
+	}
+	return clip(fmt.Sprint(value))
+}
+
+func clip(text string) string {
+	if len(text) <= maxDetailText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxDetailText], "") + "…"
+}
+
+// AppendStatus appends a bare status, as Vantiq acknowledges a notification.
+func AppendStatus(dst []byte, status int) []byte {
+	return append(appendStatus(dst, status), '}')
+}
+
+// AppendStatusError appends an error status, as Vantiq reports a failure.
+func AppendStatusError(dst []byte, e *StatusError) []byte {
+	dst = append(appendStatus(dst, e.Status), `,"contentType":"application/json","body":[`...)
+	for i, d := range e.Details {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(append(dst, `{"code":`...), d.Code)
+		dst = appendString(append(dst, `,"message":`...), d.Message)
+		dst = append(dst, `,"params":[]}`...)
+	}
+	return append(dst, "]}"...)
+}
+
+// AppendQueryResponse appends a response to a query. Body, rows as one object or an array of objects, is left out if it is empty.
+func AppendQueryResponse(dst []byte, address ReplyAddress, code int, body json.RawMessage) []byte {
+	dst = appendStatus(dst, code)
+	dst = appendString(append(dst, `,"headers":{"`+headerReplyAddressOut+`":`...), string(address))
+	dst = append(dst, '}')
+	if len(body) > 0 {
+		dst = append(append(dst, `,"body":`...), body...)
+	}
+	return append(dst, '}')
+}
+
+func appendStatus(dst []byte, status int) []byte {
+	return strconv.AppendInt(append(dst, `{"status":`...), int64(status), 10)
+}

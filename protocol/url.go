@@ -1,0 +1,115 @@
+package protocol
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+const (
+	endpoint      = "/websocket"
+	defaultPrefix = "/api/v1/wsock"
+)
+
+var (
+	fullPath    = regexp.MustCompile(`^.*/api/v[0-9]+/wsock/websocket$`)
+	partialPath = regexp.MustCompile(`^.*/api/v[0-9]+/wsock$`)
+	schemeStart = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+)
+
+// TargetURL returns the WebSocket URL for a targetServer as it stands in a server.config, in the spellings that the
+// Python and the Java SDK accept: http and https stand for ws and wss, no scheme means wss, and a path that is not
+// already …/api/vN/wsock/websocket is a prefix to which /api/v1/wsock/websocket is added. The query is kept.
+//
+// An empty value, inner space, user information, a fragment, an unknown scheme and an impossible host or port are
+// errors; they show the value without its user information.
+func TargetURL(targetServer string) (string, error) {
+	value := strings.TrimSpace(targetServer)
+	if value == "" {
+		return "", fmt.Errorf("targetServer is empty: set it to the URL of your Vantiq server, like https://dev.vantiq.com")
+	}
+	fail := func(format string, args ...any) (string, error) {
+		return "", fmt.Errorf("targetServer %q %s", withoutUserInfo(value), fmt.Sprintf(format, args...))
+	}
+	if strings.ContainsAny(value, "\r\n") {
+		return fail(`holds a line break: a \n in a properties file is one; give each property its own line`)
+	}
+	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return fail("holds a blank or a control character: remove it")
+	}
+	withScheme := value
+	if !schemeStart.MatchString(value) {
+		withScheme = "wss://" + value // a bare host:port would be parsed as scheme "host"
+	}
+	u, err := url.Parse(withScheme)
+	if err != nil {
+		return fail("is not a URL: check the host, the port and %%-escapes; it should look like https://dev.vantiq.com")
+	}
+	switch u.Scheme {
+	case "ws", "wss":
+	case "http":
+		u.Scheme = "ws"
+	case "https":
+		u.Scheme = "wss"
+	default:
+		return fail("has the scheme %q: use https, http, wss or ws", u.Scheme)
+	}
+	if err := checkHost(u); err != nil {
+		return fail("%v", err)
+	}
+	if u.User != nil {
+		return fail("holds a user name: remove it, a connector authenticates with authToken")
+	}
+	if u.Fragment != "" || strings.Contains(value, "#") {
+		return fail("holds a fragment: remove what begins with #")
+	}
+	prefix := strings.TrimRight(u.EscapedPath(), "/")
+	switch {
+	case fullPath.MatchString(prefix):
+		// as it is
+	case partialPath.MatchString(prefix):
+		prefix += endpoint
+	default:
+		prefix += defaultPrefix + endpoint
+	}
+	target := u.Scheme + "://" + u.Host + prefix
+	if u.RawQuery != "" {
+		target += "?" + u.RawQuery
+	}
+	return target, nil
+}
+
+func checkHost(u *url.URL) error {
+	if u.Hostname() == "" {
+		return fmt.Errorf("has no host: it should look like https://dev.vantiq.com")
+	}
+	port := u.Port()
+	if port == "" && !strings.HasSuffix(u.Host, ":") {
+		return nil
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("has the port %q: a port is a number from 1 to 65535", port)
+	}
+	if _, _, err := net.SplitHostPort(u.Host); err != nil {
+		return fmt.Errorf("has an impossible host: %w", err)
+	}
+	return nil
+}
+
+// withoutUserInfo blanks what stands before an @ in the authority: it may be a password.
+func withoutUserInfo(value string) string {
+	scheme := schemeStart.FindString(value)
+	rest := value[len(scheme):]
+	authority, path := rest, ""
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		authority, path = rest[:end], rest[end:]
+	}
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		authority = redacted + authority[at:]
+	}
+	return scheme + authority + path
+}
