@@ -12,17 +12,17 @@ import (
 
 func TestSyntaxErrorSaysWhereAndWhat(t *testing.T) {
 	for text, want := range map[string]string{
-		``:             "at byte 0: it ends too early",
-		`{"a":tru}`:    `at byte 8: unexpected '}'; did you mean true?`,
-		`{"a":01}`:     "at byte 6: unexpected '1'; a comma or a closing brace",
-		`{"a":1,}`:     `at byte 7: unexpected '}'; a key in double quotes`,
-		`{"a":1}{}`:    "at byte 7: unexpected '{'; only one JSON value",
+		``:               "at byte 0: it ends too early",
+		`{"a":tru}`:      `at byte 8: unexpected '}'; did you mean true?`,
+		`{"a":01}`:       "at byte 6: unexpected '1'; a comma or a closing brace",
+		`{"a":1,}`:       `at byte 7: unexpected '}'; a key in double quotes`,
+		`{"a":1}{}`:      "at byte 7: unexpected '{'; only one JSON value",
 		`{"a":"x` + "\n": "at byte 7: unexpected '\\n'; a control character must be escaped",
-		`{"a":"\x"}`:   "at byte 7: unexpected 'x'; no such escape",
-		`{"a":"\u12"}`: "at byte 10: unexpected '\"'; four hexadecimal digits",
-		`[1,2`:         "at byte 4: it ends too early; a comma or a closing bracket",
-		`-`:            "at byte 1: it ends too early; a digit",
-		`"abc`:         "at byte 4: it ends too early; a string must be closed",
+		`{"a":"\x"}`:     "at byte 7: unexpected 'x'; no such escape",
+		`{"a":"\u12"}`:   "at byte 10: unexpected '\"'; four hexadecimal digits",
+		`[1,2`:           "at byte 4: it ends too early; a comma or a closing bracket",
+		`-`:              "at byte 1: it ends too early; a digit",
+		`"abc`:           "at byte 4: it ends too early; a string must be closed",
 	} {
 		err := jsonscan.Valid([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -1,0 +1,92 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// A panicError is what a handler panicked with.
+type panicError struct{ value any }
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+var errGoexit = errors.New("the handler ended its goroutine (runtime.Goexit)")
+
+// call calls a handler. A panic is logged with its stack and returned as an error; so is runtime.Goexit, as far as that
+// can be done: the goroutine then ends behind call, with all that its deferred functions do.
+func (c *SourceConnection) call(handler string, f func() error) (err error) {
+	started := time.Now()
+	returned := false
+	defer func() {
+		if !returned {
+			err = errGoexit
+			if value := recover(); value != nil {
+				err = &panicError{value}
+			}
+			c.log.Error("the "+handler+" handler panicked", "error", err, "stack", string(debug.Stack()))
+		}
+		for _, hook := range c.hooks.handler {
+			hook.OnHandled(c.source, handler, time.Since(started), err)
+		}
+	}()
+	err = f()
+	returned = true
+	return err
+}
+
+func (c *SourceConnection) handlePublish(s *session, message Document) {
+	publish := c.handlers.Load().Publish
+	if publish == nil {
+		c.count.publishesDropped.Add(1)
+		c.causes.log(c.log, "published messages are dropped", errors.New("there is no Publish handler"))
+		return
+	}
+	c.count.publishes.Add(1)
+	err := c.call("publish", func() error { return publish(s.workCtx, c, message) })
+	if err != nil {
+		c.count.publishErrors.Add(1)
+		var panicked *panicError
+		if !errors.As(err, &panicked) { // which has been logged
+			c.log.Error("the Publish handler failed", "error", err)
+		}
+	}
+}
+
+// handleQuery calls the Query handler and makes sure that the query is answered.
+func (c *SourceConnection) handleQuery(q *Query) {
+	answered := false
+	defer func() {
+		if !answered { // runtime.Goexit
+			_ = q.fail(QueryError{Code: CodePanic, Template: "{0}", Parameters: []any{errGoexit.Error()}})
+		}
+	}()
+	err := c.call("query", func() error { return c.handlers.Load().Query(q.ctx, c, q) })
+	answered = true
+	var panicked *panicError
+	switch {
+	case q.answered.Load():
+		if err != nil && !errors.Is(err, ErrQueryAnswered) && !errors.As(err, &panicked) {
+			c.log.Debug("the Query handler returned an error after its answer", "error", err)
+		}
+	case err == nil:
+		_ = q.Empty(q.ctx)
+	case errors.Is(err, ErrAnswerLater):
+	case errors.As(err, &panicked):
+		_ = q.fail(QueryError{Code: CodePanic, Template: "the connector panicked: {0}", Parameters: []any{fmt.Sprint(panicked.value)}})
+	case q.ctx.Err() != nil && errors.Is(err, q.ctx.Err()), errors.Is(err, context.Cause(q.ctx)) && context.Cause(q.ctx) != nil:
+		_ = q.fail(c.givenUp())
+	default:
+		_ = q.fail(asQueryError(err))
+	}
+}
+
+// givenUp is the answer to a query whose handler stopped because its session did.
+func (c *SourceConnection) givenUp() QueryError {
+	if c.isDraining() {
+		return QueryError{Code: CodeShutdown, Template: "the connector is shutting down"}
+	}
+	return interrupted()
+}

@@ -1,0 +1,138 @@
+package connector
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A conn is the network connection under a link's WebSocket, above TLS. It gathers what gorilla writes, frame by frame,
+// until flush: messages that are ready together leave in one system call. It also remembers when it last heard from
+// the peer, which costs one clock reading per system call instead of one deadline per message.
+type conn struct {
+	net.Conn
+	writeTimeout time.Duration
+
+	heard atomic.Int64 // when the last byte came, in nanoseconds since epoch
+
+	writes    sync.Mutex // guards what follows; held while bytes are handed to the kernel
+	gathering bool       // false while the HTTP upgrade goes through
+	gathered  []byte     // from buffers; nil when there is nothing to flush
+
+	ahead []byte  // read but not yet wanted; the reader's own
+	store *[]byte // what ahead is a part of; back to buffers when ahead is used up
+	eager bool    // the last small read was filled, so there is probably more
+}
+
+const bufferSize = 64 << 10
+
+// buffers holds the 64 KiB buffers of connections that are just now busy: an idle one has none.
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, bufferSize)
+	return &b
+}}
+
+func newConn(under net.Conn, writeTimeout time.Duration) *conn {
+	c := &conn{Conn: under, writeTimeout: writeTimeout}
+	c.heardNow()
+	return c
+}
+
+func (c *conn) heardNow() { c.heard.Store(time.Now().UnixNano()) }
+
+func (c *conn) silentFor(now time.Time) time.Duration {
+	return time.Duration(now.UnixNano() - c.heard.Load())
+}
+
+// Read fills p. After a read that filled p it reads far ahead into a pooled buffer, so that a busy link needs one
+// system call for hundreds of messages while an idle one waits in gorilla's small buffer.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.ahead) == 0 && c.eager && len(p) < bufferSize {
+		c.eager = false
+		store := buffers.Get().(*[]byte)
+		n, err := c.Conn.Read(*store)
+		if n == 0 {
+			buffers.Put(store)
+			return 0, err
+		}
+		c.heardNow() // an error comes again with the next read
+		c.store, c.ahead = store, (*store)[:n]
+	}
+	if len(c.ahead) > 0 {
+		n := copy(p, c.ahead)
+		if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
+			buffers.Put(c.store)
+			c.store, c.ahead = nil, nil
+		}
+		return n, nil
+	}
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.heardNow()
+		c.eager = n == len(p)
+	}
+	return n, err
+}
+
+// gather begins to hold writes back until flush. Until then they go straight through.
+func (c *conn) gather() {
+	c.writes.Lock()
+	defer c.writes.Unlock()
+	c.gathering = true
+}
+
+// Write holds p back, or writes it with all that was held back before if that becomes too much.
+func (c *conn) Write(p []byte) (int, error) {
+	c.writes.Lock()
+	defer c.writes.Unlock()
+	if !c.gathering {
+		return c.Conn.Write(p)
+	}
+	if len(c.gathered)+len(p) > bufferSize {
+		if err := c.flushLocked(); err != nil {
+			return 0, err
+		}
+		if len(p) >= bufferSize {
+			return len(p), c.writeOut(p)
+		}
+	}
+	if c.gathered == nil {
+		c.gathered = (*buffers.Get().(*[]byte))[:0]
+	}
+	c.gathered = append(c.gathered, p...)
+	return len(p), nil
+}
+
+// flush hands everything that was held back to the kernel. It blocks for as long as the peer does not read, but no
+// longer than the write timeout.
+func (c *conn) flush() error {
+	c.writes.Lock()
+	defer c.writes.Unlock()
+	return c.flushLocked()
+}
+
+func (c *conn) flushLocked() error {
+	if c.gathered == nil {
+		return nil
+	}
+	err := c.writeOut(c.gathered)
+	full := c.gathered[:bufferSize]
+	c.gathered = nil
+	buffers.Put(&full)
+	return err
+}
+
+func (c *conn) writeOut(p []byte) error {
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.writeTimeout)); err != nil {
+		return err
+	}
+	_, err := c.Conn.Write(p)
+	return err
+}
+
+// SetWriteDeadline does nothing: gorilla sets one for every frame it writes, but what it writes is only gathered.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+
+// hurry makes a write that is under way, and all later ones, end soon.
+func (c *conn) hurry(patience time.Duration) { _ = c.Conn.SetWriteDeadline(time.Now().Add(patience)) }

@@ -1,0 +1,70 @@
+package connector
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/time/rate"
+)
+
+// A Group is shared by the source connections of one process. It paces their dials, so that ten thousand sources do not
+// fall upon a server that has just come back, and bounds the memory they hold together. Its zero value is not usable.
+type Group struct {
+	dials      *rate.Limiter
+	handshakes chan struct{} // holds a token for each handshake under way
+
+	outgoing budget // of all outboxes
+	incoming budget // of messages not yet handled and answers not yet sent
+
+	buffers sync.Map // of *sync.Pool by size: gorilla's write buffers, held only while something is written
+}
+
+const (
+	minDialRate   = 200 // dials a second that any group may start
+	maxHandshakes = 256
+	groupBytes    = 256 << 20 // of each budget
+)
+
+// NewGroup returns a Group for so many sources: it starts at most max(200, sources/5) dials a second and has at most
+// 256 handshakes under way, 256 MiB of notifications in memory outboxes, and 256 MiB of other messages.
+func NewGroup(sources int) *Group {
+	perSecond := max(minDialRate, sources/5)
+	return &Group{
+		dials:      rate.NewLimiter(rate.Limit(perSecond), perSecond/10),
+		handshakes: make(chan struct{}, maxHandshakes),
+		outgoing:   budget{limit: groupBytes},
+		incoming:   budget{limit: groupBytes},
+	}
+}
+
+// startHandshake waits for a turn to dial. Unless it returns an error, done must be called after the handshake.
+func (g *Group) startHandshake(ctx context.Context) (done func(), err error) {
+	select {
+	case g.handshakes <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	done = func() { <-g.handshakes }
+	if err := g.dials.Wait(ctx); err != nil {
+		done()
+		return nil, err
+	}
+	return done, nil
+}
+
+func (g *Group) writeBuffers(size int) *sync.Pool {
+	pool, _ := g.buffers.LoadOrStore(size, &sync.Pool{})
+	return pool.(*sync.Pool)
+}
+
+// A budget counts bytes held in memory by all sources of a group.
+type budget struct {
+	limit int64
+	held  atomic.Int64
+}
+
+// full reports whether n more bytes would be too many. Racing callers may overshoot by a message each.
+func (b *budget) full(n int) bool { return b.held.Load()+int64(n) > b.limit }
+
+func (b *budget) add(n int) { b.held.Add(int64(n)) }

@@ -1,0 +1,48 @@
+package connector
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A Hook is told what happens, typically to count it. It implements one or more of [StateHook], [RefusedHook] and
+// [HandlerHook]; which, is looked up once. Hooks are called on the goroutine on which it happens and must be quick and
+// safe for concurrent use. Experimental: these interfaces may change before v1.
+type Hook any
+
+// StateHook is told each change of a source connection's state. Cause is the error that led to it, if one did.
+type StateHook interface {
+	OnState(source string, from, to State, cause error)
+}
+
+// RefusedHook is told each notification that Vantiq answered with an error. The event must not be written to.
+type RefusedHook interface {
+	OnRefused(source string, event json.RawMessage, err *StatusError)
+}
+
+// HandlerHook is told each call of a handler: "connect", "publish", "query" or "close", how long it took and the error
+// it returned or, for a query, was answered with.
+type HandlerHook interface {
+	OnHandled(source, handler string, took time.Duration, err error)
+}
+
+type hooks struct {
+	state   []StateHook
+	refused []RefusedHook
+	handler []HandlerHook
+}
+
+func sortHooks(all []Hook) (h hooks) {
+	for _, hook := range all {
+		if s, ok := hook.(StateHook); ok {
+			h.state = append(h.state, s)
+		}
+		if r, ok := hook.(RefusedHook); ok {
+			h.refused = append(h.refused, r)
+		}
+		if c, ok := hook.(HandlerHook); ok {
+			h.handler = append(h.handler, c)
+		}
+	}
+	return h
+}

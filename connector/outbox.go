@@ -1,0 +1,99 @@
+package connector
+
+import (
+	"encoding/json"
+	"sync"
+)
+
+// An Outbox is where notifications wait from the moment SendNotification accepts them until Vantiq has acknowledged
+// them. One Outbox may serve all sources of a process. The default keeps them in memory. Experimental: this interface
+// may change before v1.
+type Outbox interface {
+	// Open returns the queue of a source, with what an earlier process left in it. It is called once per source.
+	Open(source string) (OutboxQueue, error)
+}
+
+// An OutboxQueue holds the notifications of one source in their order. Its methods are called from several goroutines.
+// Only Append may take its time: the others are called while the source connection waits.
+type OutboxQueue interface {
+	// Append stores event behind all others and returns its sequence number, which is larger than any before it. When
+	// it returns, the notification counts as accepted. The event is not written to afterwards.
+	Append(event json.RawMessage) (seq uint64, err error)
+	// Read fills entries with the oldest notifications behind seq after, as many as fit and are no more than maxBytes
+	// together, but at least one if there is one. It returns how many.
+	Read(after uint64, entries []OutboxEntry, maxBytes int) (n int, err error)
+	// Remove forgets the notifications up to seq through.
+	Remove(through uint64) error
+	// Stored returns how many notifications are held, and their bytes.
+	Stored() (messages, bytes int)
+	// Durable reports whether what is held survives the end of the process.
+	Durable() bool
+	// Close is called once, after everything else.
+	Close() error
+}
+
+// An OutboxEntry is a notification in an outbox.
+type OutboxEntry struct {
+	Seq   uint64
+	Event json.RawMessage
+}
+
+// memoryOutbox is the default Outbox.
+type memoryOutbox struct{}
+
+func (memoryOutbox) Open(string) (OutboxQueue, error) { return &memoryQueue{}, nil }
+
+// memoryQueue numbers its entries without gaps, so that a sequence number is a position.
+type memoryQueue struct {
+	mu      sync.Mutex
+	events  deque[json.RawMessage]
+	removed uint64 // seq of the last entry that is gone
+	bytes   int
+}
+
+func (q *memoryQueue) Append(event json.RawMessage) (uint64, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.events.pushBack(event)
+	q.bytes += len(event)
+	return q.removed + uint64(q.events.len()), nil
+}
+
+func (q *memoryQueue) Read(after uint64, entries []OutboxEntry, maxBytes int) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	skip := 0
+	if after > q.removed {
+		skip = int(after - q.removed)
+	}
+	n, bytes := 0, 0
+	for n < len(entries) && skip+n < q.events.len() {
+		event := *q.events.at(skip + n)
+		if bytes += len(event); bytes > maxBytes && n > 0 {
+			break
+		}
+		entries[n] = OutboxEntry{q.removed + uint64(skip+n) + 1, event}
+		n++
+	}
+	return n, nil
+}
+
+func (q *memoryQueue) Remove(through uint64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.removed < through && q.events.len() > 0 {
+		q.bytes -= len(q.events.popFront())
+		q.removed++
+	}
+	return nil
+}
+
+func (q *memoryQueue) Stored() (messages, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.events.len(), q.bytes
+}
+
+func (q *memoryQueue) Durable() bool { return false }
+
+func (q *memoryQueue) Close() error { return nil }

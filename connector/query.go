@@ -1,0 +1,199 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vantiq-go/connectorsdk/protocol"
+)
+
+// A Query is one SELECT from the source. It gets exactly one final answer: by Complete, Empty or Fail, by
+// [SourceConnection.SendQueryResponse] or SendQueryError with its reply address, by what its handler returns, or by the
+// SDK when its time is up. Whatever would answer it again returns [ErrQueryAnswered]. Its methods may be called from
+// several goroutines, also after the handler has returned [ErrAnswerLater].
+type Query struct {
+	c          *SourceConnection
+	address    protocol.ReplyAddress
+	parameters Document
+
+	answered atomic.Bool
+	ctx      context.Context // set before the handler starts
+
+	// Guarded by inbound.mu.
+	cancel context.CancelCauseFunc
+	task   *task // its handler, nil while none runs
+
+	clockMu sync.Mutex
+	clock   *time.Timer // first the query's time limit, then its handler's
+
+	left uint64 // the link that a partial answer has left on; guarded by outbound.mu
+}
+
+// abandonAfter is how long a handler may run on after its context has ended.
+const abandonAfter = 10 * time.Second
+
+var errQueryTimeout = fmt.Errorf("the query's time limit was reached: %w", context.DeadlineExceeded)
+
+func newQuery(c *SourceConnection, address protocol.ReplyAddress, parameters Document) *Query {
+	return &Query{c: c, address: address, parameters: parameters}
+}
+
+// Source returns the name of the source that is queried.
+func (q *Query) Source() string { return q.c.source }
+
+// ReplyAddress returns where the answer goes, for SendQueryResponse.
+func (q *Query) ReplyAddress() protocol.ReplyAddress { return q.address }
+
+// Parameters returns what the SELECT's WITH clause says, {} if it has none.
+func (q *Query) Parameters() Document { return q.parameters }
+
+// Decode unmarshals the parameters into v.
+func (q *Query) Decode(v any) error {
+	if err := q.parameters.Decode(v); err != nil {
+		return fmt.Errorf("the query's parameters: %w", err)
+	}
+	return nil
+}
+
+// Context returns the context of the query's handler. It ends with the final answer, at the query's time limit, or 2
+// seconds after the link was lost; then an answer can still be given, and travels with the next session.
+func (q *Query) Context() context.Context { return q.ctx }
+
+// Partial sends some rows; more follow. Rows is a value or a slice of values that are marshalled as JSON objects; what
+// does not fit into one message is split. Partial waits while much is still to be written, for as long as ctx lasts.
+//
+// When the link is lost between two partials, nobody knows which rows arrived: the query is then answered
+// CodeInterrupted, and Partial returns ErrNotConnected.
+func (q *Query) Partial(ctx context.Context, rows any) error {
+	answers, err := q.encode(protocol.CodePartial, rows)
+	if err != nil {
+		return err
+	}
+	return q.partial(ctx, answers)
+}
+
+func (q *Query) partial(ctx context.Context, answers []*answer) error {
+	for _, a := range answers {
+		if err := q.c.out.partialTurn(ctx, len(a.message)); err != nil {
+			return err
+		}
+		err := q.c.out.partial(a)
+		if errors.Is(err, ErrNotConnected) {
+			_ = q.fail(interrupted())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Complete sends the last rows, as Partial does, and ends the query. No rows at all are the same as Empty. It never
+// waits, and works with an ended ctx.
+func (q *Query) Complete(_ context.Context, rows any) error {
+	answers, err := q.encode(protocol.CodeComplete, rows)
+	if err != nil {
+		return err
+	}
+	return q.finish(nil, answers...)
+}
+
+// Empty ends the query without (more) rows. It never waits, and works with an ended ctx.
+func (q *Query) Empty(context.Context) error {
+	return q.finish(nil, &answer{query: q, final: true, message: protocol.AppendQueryResponse(nil, q.address, protocol.CodeEmpty, nil)})
+}
+
+// Fail ends the query with an error. It never waits, and works with an ended ctx.
+func (q *Query) Fail(_ context.Context, e QueryError) error { return q.fail(e) }
+
+func (q *Query) fail(e QueryError) error { return q.failBecause(e, e) }
+
+func (q *Query) failBecause(cause error, e QueryError) error {
+	message := protocol.AppendQueryError(nil, q.address, e)
+	if len(message) > q.c.options.MaxOutbound {
+		message = protocol.AppendQueryError(nil, q.address, QueryError{Code: e.Code, Template: "the error is too large for one message"})
+	}
+	return q.finish(cause, &answer{query: q, final: true, failure: true, message: message})
+}
+
+// finish ends the query with answers, the last of which is final. Only the first call of all does so; cause is what its
+// context ends with.
+func (q *Query) finish(cause error, answers ...*answer) error {
+	if !q.answered.CompareAndSwap(false, true) {
+		return q.twice()
+	}
+	q.c.out.answer(answers...)
+	cancel, handled := q.c.in.forget(q)
+	if cancel != nil {
+		cancel(cause)
+	}
+	if handled {
+		q.setClock(abandonAfter)
+	} else {
+		q.stopClock()
+	}
+	return nil
+}
+
+func (q *Query) twice() error {
+	return fmt.Errorf("source %s: %w; the second one was not sent", q.c.source, ErrQueryAnswered)
+}
+
+// --- the clock
+
+// startClock begins to count the query's time, at its arrival.
+func (q *Query) startClock() {
+	if limit := q.c.options.QueryTimeout; limit > 0 && !q.answered.Load() {
+		q.setClock(limit)
+	}
+	if q.answered.Load() { // meanwhile
+		q.stopClock()
+	}
+}
+
+func (q *Query) setClock(d time.Duration) {
+	q.clockMu.Lock()
+	defer q.clockMu.Unlock()
+	if q.clock == nil {
+		q.clock = time.AfterFunc(d, q.timeUp)
+	} else {
+		q.clock.Reset(d)
+	}
+}
+
+func (q *Query) stopClock() {
+	q.clockMu.Lock()
+	defer q.clockMu.Unlock()
+	if q.clock != nil {
+		q.clock.Stop()
+	}
+}
+
+// timeUp answers a query whose time is up. If it has been answered, it is its handler's time that is up.
+func (q *Query) timeUp() {
+	limit := q.c.options.QueryTimeout
+	e := QueryError{Code: CodeTimeout, Template: "the connector had no answer within {0}", Parameters: []any{limit.String()}}
+	if q.failBecause(errQueryTimeout, e) == nil {
+		q.c.log.Warn("a query was answered with a time-out", "limit", limit)
+		return
+	}
+	if t := q.c.in.taskOf(q); t != nil {
+		q.c.in.abandon(t)
+	}
+}
+
+// leftOn notes that an answer leaves on l, and reports whether an earlier part has left on another link. The caller
+// holds outbound.mu.
+func (q *Query) leftOn(l *link, final bool) (broken bool) {
+	if q.left != 0 && q.left != l.id {
+		return true
+	}
+	if !final {
+		q.left = l.id
+	}
+	return false
+}

@@ -1,0 +1,113 @@
+package connector
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// final reports whether an error ends the source connection. It is the one place that decides so:
+//
+//   - a rejected token is final: trying again with it can only lock the account. Statuses that speak of the moment and
+//     not of the token (408, 429, 5xx) are not, nor is any HTTP status of the upgrade, which may come from a proxy.
+//     With AuthTokenFile nothing is final: somebody renews that file.
+//   - with FailOnConnectionError, every failure before the first session is.
+//
+// Everything else is tried again for ever: a name that does not resolve, a refused connection, TLS, a time-out, a source
+// that does not exist or is taken. Somebody may mend it, and nobody may be there to start the connector again.
+func (c *SourceConnection) final(err error) bool {
+	var rejected *rejectedError
+	switch {
+	case errors.As(err, &rejected):
+		return c.options.AuthTokenFile == "" || c.options.AuthToken != ""
+	case c.options.FailOnConnectionError:
+		return c.count.sessions.Load() == 0
+	}
+	return false
+}
+
+// rejectedError says that Vantiq does not accept the auth token.
+type rejectedError struct{ status *StatusError }
+
+func (e *rejectedError) Error() string {
+	return "Vantiq rejected the auth token: " + e.status.Error() + "; check authToken, or create a new access token in the source's namespace"
+}
+
+func (e *rejectedError) Unwrap() error { return e.status }
+
+// rejectsToken reports whether a status in answer to validate means that the token is wrong.
+func rejectsToken(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
+}
+
+// goodSession is how long a session must have lasted to prove that all is well.
+const goodSession = 30 * time.Second
+
+// An outage is the waiting policy: waits are uniform in (0, age/6), where age is the time since the last good session.
+// They are short after a blip, long in a long outage, and never in step with those of other sources.
+type outage struct{ since time.Time }
+
+var _ backoff.BackOff = (*outage)(nil)
+
+// NextBackOff returns the wait before the next link.
+func (o *outage) NextBackOff() time.Duration {
+	return upTo(o.clamp(500*time.Millisecond, 30*time.Second))
+}
+
+// Reset ends the outage.
+func (o *outage) Reset() { o.since = time.Now() }
+
+func (o *outage) clamp(low, high time.Duration) time.Duration {
+	return min(max(time.Since(o.since)/6, low), high)
+}
+
+// gap is how far apart the connectExtensions of a source are at least while its sessions stay short.
+func (o *outage) gap() time.Duration {
+	longest := o.clamp(time.Second, 30*time.Second)
+	return max(time.Second, longest/2+upTo(longest/2))
+}
+
+// upTo returns a random duration in (0, d].
+func upTo(d time.Duration) time.Duration { return 1 + rand.N(d) }
+
+// newReactivation returns the waits while the source is in its reactivation window: quick, as it lasts only for a
+// moment, and growing from 0.1 to 1 second.
+func newReactivation() backoff.BackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(time.Second),
+		backoff.WithRandomizationFactor(0), backoff.WithMaxElapsedTime(0))
+}
+
+// causes logs a cause that repeats in full once, and then rarely.
+type causes struct {
+	mu    sync.Mutex
+	text  string
+	count int
+	next  time.Time
+}
+
+const repeatAfter = 10 * time.Minute
+
+func (c *causes) log(log *slog.Logger, message string, cause error, attributes ...any) {
+	c.mu.Lock()
+	text, now := message+cause.Error(), time.Now()
+	if text != c.text {
+		c.text, c.count, c.next = text, 0, now
+	}
+	c.count++
+	level, count := slog.LevelDebug, c.count
+	if !now.Before(c.next) {
+		level, c.next = slog.LevelWarn, now.Add(repeatAfter)
+	}
+	c.mu.Unlock()
+	attributes = append(attributes, "error", cause)
+	if count > 1 {
+		attributes = append(attributes, "times", count)
+	}
+	log.Log(nil, level, message, attributes...) //nolint:staticcheck // no context is involved
+}

@@ -1,0 +1,225 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// A session is what happens between a source configuration and the next: one Connect to its Close. Several sessions may
+// share a link, one after the other.
+//
+// Its goroutines are connect, while the Connect handler is called; one for each handler that runs and each work started
+// with Go, its tasks; and end, which waits for all of these and calls the Close handler.
+type session struct {
+	c      *SourceConnection
+	link   *link
+	config Document
+
+	linkCtx    context.Context // Connect's and Go's: ends with the link, or when the session begins to end
+	cancelLink context.CancelCauseFunc
+	workCtx    context.Context // Publish's and the queries': ends a little later
+	cancelWork context.CancelCauseFunc
+
+	accepted chan struct{} // closed when the Connect handler has returned nil
+	setUp    chan struct{} // closed when it is no longer called
+	ended    chan struct{} // closed when Close has returned: the next session may begin
+
+	value any // of SessionHandlers; written by connect before accepted is closed
+
+	// Guarded by inbound.mu.
+	tasks map[*task]struct{}
+	idle  chan struct{} // closed when the last task ends, if somebody waits for that
+}
+
+const (
+	answerGrace = 2 * time.Second  // for handlers to finish after the link was lost
+	patience    = 10 * time.Second // after which the source says what it is waiting for
+)
+
+func newSession(ctx context.Context, c *SourceConnection, l *link, config Document) *session {
+	s := &session{
+		c:        c,
+		link:     l,
+		config:   config,
+		accepted: make(chan struct{}),
+		setUp:    make(chan struct{}),
+		ended:    make(chan struct{}),
+		tasks:    map[*task]struct{}{},
+	}
+	base := context.WithoutCancel(ctx)
+	s.linkCtx, s.cancelLink = context.WithCancelCause(l.ctx)
+	s.workCtx, s.cancelWork = context.WithCancelCause(base)
+	return s
+}
+
+// connect calls the Connect handler until it accepts the configuration, or there is no point in it any more.
+func (s *session) connect() {
+	defer close(s.setUp)
+	c := s.c
+	waits := backoff.NewExponentialBackOff(backoff.WithMaxElapsedTime(0), backoff.WithMaxInterval(30*time.Second))
+	for {
+		started := time.Now()
+		err := c.call("connect", func() error {
+			if connect := c.handlers.Load().Connect; connect != nil {
+				return connect(s.linkCtx, c, s.config)
+			}
+			return nil
+		})
+		if err == nil {
+			close(s.accepted)
+			return
+		}
+		if s.linkCtx.Err() != nil {
+			return
+		}
+		c.failed(err)
+		c.in.reject(err)
+		if isPermanent(err) {
+			c.log.Error("the Connect handler refuses the source configuration for good; waiting for a new one from Vantiq", "error", err)
+			return
+		}
+		wait := waits.NextBackOff()
+		c.causes.log(c.log, "the Connect handler failed and will be called again", err, "took", time.Since(started).Round(time.Millisecond), "wait", wait.Round(time.Millisecond))
+		if sleep(s.linkCtx, wait) != nil {
+			return
+		}
+	}
+}
+
+// end brings the session to its end: it waits for Connect and all tasks, presses those that linger, and calls Close.
+func (s *session) end(cause error) {
+	defer close(s.ended)
+	defer s.cancelWork(cause)
+	c := s.c
+	s.cancelLink(causeOr(cause, ErrClosed))
+	c.in.shut()
+	s.waitSaying(s.setUp, "Connect")
+	idle := c.in.idle(s)
+	if !s.await(idle, answerGrace, drainHandlers) {
+		s.cancelWork(causeOr(cause, ErrClosed))
+		if !s.await(idle, abandonAfter, drainAnswers) {
+			if c.isDraining() {
+				c.in.finish()
+			}
+			c.in.abandonAll(s)
+		}
+	}
+	select {
+	case <-s.accepted:
+	default:
+		return // what never began need not be closed
+	}
+	closed := make(chan struct{})
+	go func() { // ends when the Close handler returns; waitSaying waits for it
+		defer close(closed)
+		s.callClose(cause)
+	}()
+	s.waitSaying(closed, "Close")
+}
+
+func (s *session) callClose(cause error) {
+	c := s.c
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.workCtx))
+	if deadline, draining := c.drainDeadline(); draining {
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+	}
+	defer cancel()
+	err := c.call("close", func() error {
+		if handler := c.handlers.Load().Close; handler != nil {
+			return handler(ctx, c, cause)
+		}
+		return nil
+	})
+	if err != nil {
+		c.log.Error("the Close handler failed", "error", err)
+	}
+}
+
+// How long before the end of a drain the handlers' contexts end, and the last answers are given for them.
+const (
+	drainHandlers = 2 * time.Second
+	drainAnswers  = time.Second
+)
+
+// await waits until done or for so long; while draining, until so long before the drain's deadline instead.
+func (s *session) await(done <-chan struct{}, limit, reserve time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	draining := s.c.draining
+	for {
+		if deadline, yes := s.c.drainDeadline(); yes {
+			draining = nil
+			left := time.Until(deadline.Add(-reserve))
+			if s.link.ctx.Err() != nil {
+				left = min(left, limit) // nobody gets the answers: no need to wait long for them
+			}
+			timer.Reset(max(0, left))
+		}
+		select {
+		case <-done:
+			return true
+		case <-timer.C:
+			return false
+		case <-draining:
+		}
+	}
+}
+
+// waitSaying waits for a handler that is never abandoned, and says so when it takes long.
+func (s *session) waitSaying(done <-chan struct{}, handler string) {
+	started := time.Now()
+	for wait := patience; ; wait = time.Minute {
+		timer := time.NewTimer(wait)
+		select {
+		case <-done:
+			timer.Stop()
+			return
+		case <-timer.C:
+			s.c.log.Warn("the source waits for its "+handler+" handler to return; until then it cannot be connected again", "running", time.Since(started).Round(time.Second))
+		}
+	}
+}
+
+// launch runs work started with Go.
+func (s *session) launch(work func(ctx context.Context) error) error {
+	in := s.c.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if s.linkCtx.Err() != nil {
+		return fmt.Errorf("source %s: %w: its session has ended", s.c.source, ErrNotConnected)
+	}
+	t := s.begin("Go", nil)
+	go func() { // end waits for its task
+		err := s.c.call("go", func() error { return work(s.linkCtx) })
+		if err != nil && !(s.linkCtx.Err() != nil && errors.Is(err, context.Canceled)) {
+			s.c.log.Error("work started with Go ended with an error", "error", err)
+		}
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		t.end()
+	}()
+	return nil
+}
+
+func causeOr(cause, other error) error {
+	if cause != nil {
+		return cause
+	}
+	return other
+}
+
+// sleep waits for so long, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,325 @@
+package connector
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/vantiq-go/connectorsdk/health"
+	"github.com/vantiq-go/connectorsdk/protocol"
+)
+
+// A SourceConnection stands behind one source. It connects to Vantiq, comes back by itself when the link is lost, calls
+// the handlers, and sends what they have to say. Use New to make one, SetHandlers, and then Run; connectorset does all
+// of that for most programs. Its methods may be called from several goroutines, and from handlers.
+//
+// Run's goroutine makes links and sessions and is the only one that changes the state. A link has a reader that lives as
+// long as it does; everything else runs only while there is something to do.
+type SourceConnection struct {
+	source  string
+	options *Options // checked, complete, never written to
+	log     *slog.Logger
+	dialer  *dialer
+	hooks   hooks
+
+	handlers atomic.Pointer[Handlers]
+	state    lifeState
+	in       *inbound
+	out      *outbound
+	count    counters
+	causes   causes
+	current  atomic.Pointer[session] // the newest; see keepSessionValue and Go
+	unknown  map[string]bool         // operations that were logged as unknown; the reader's own
+
+	started  atomic.Bool
+	leave    signal        // given by Close: drain
+	cut      signal        // given when the ctx of Close ends: drain no longer
+	draining chan struct{} // closed when the drain has begun, after deadline was set
+	deadline atomic.Pointer[time.Time]
+	closed   chan struct{} // closed when Run has returned, after result was set
+	result   error
+
+	// Run's own.
+	links     uint64
+	last      *session          // the newest session, which may still be ending
+	outage    outage            // how long there has been no good session
+	claimed   time.Time         // when the newest connectExtension was sent; zero after a good session
+	short     int               // sessions in a row that ended early
+	tokenHash [sha256.Size]byte // of the auth token that was presented last
+}
+
+// New returns a source connection that does nothing until Run is called. It reports everything that is wrong with the
+// options at once, and an outbox that cannot be opened.
+func New(source string, options Options) (*SourceConnection, error) {
+	source = strings.TrimSpace(source)
+	complete, err := options.withDefaults(source)
+	if err != nil {
+		return nil, err
+	}
+	queue, err := complete.Outbox.Open(source)
+	if err != nil {
+		return nil, fmt.Errorf("source %s: opening the outbox: %w", source, err)
+	}
+	c := &SourceConnection{
+		source:   source,
+		options:  &complete,
+		log:      complete.Logger.With("source", source),
+		dialer:   newDialer(&complete),
+		hooks:    sortHooks(complete.Hooks),
+		unknown:  map[string]bool{},
+		leave:    newSignal(),
+		cut:      newSignal(),
+		draining: make(chan struct{}),
+		closed:   make(chan struct{}),
+	}
+	c.handlers.Store(&Handlers{})
+	c.in = newInbound(c)
+	c.out = newOutbound(source, c.options, c.log, queue, c.in.nudge)
+	return c, nil
+}
+
+// Source returns the name of the source.
+func (c *SourceConnection) Source() string { return c.source }
+
+// SetHandlers sets what the connector does. Call it before Run: later it takes effect for handlers that have not started.
+func (c *SourceConnection) SetHandlers(h Handlers) { c.handlers.Store(&h) }
+
+// State returns where the connection is in its life.
+func (c *SourceConnection) State() State { return c.state.load() }
+
+// WaitConnected waits until the connection is Connected. It returns Run's error, or [ErrClosed], if it has closed, and
+// ctx's cause if that ends first.
+func (c *SourceConnection) WaitConnected(ctx context.Context) error {
+	for {
+		state, changed := c.state.get()
+		switch state {
+		case Connected:
+			return nil
+		case Closed:
+			if c.result != nil { // Closed is set after it
+				return c.result
+			}
+			return fmt.Errorf("source %s: %w", c.source, ErrClosed)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("source %s: waiting to be connected while it is %v: %w", c.source, state, context.Cause(ctx))
+		}
+	}
+}
+
+// Stats returns a snapshot of the counters.
+func (c *SourceConnection) Stats() Stats {
+	var s Stats
+	c.count.fill(&s)
+	c.in.fill(&s)
+	c.out.fill(&s)
+	return s
+}
+
+// Go runs work in the background of the current session: a poller, a subscription. Its ctx ends when the session does or
+// the connection drains; work must return soon after, as Close is called only then. An error is logged. It may be called
+// from Connect on, and returns [ErrNotConnected] when there is no session.
+func (c *SourceConnection) Go(work func(ctx context.Context) error) error {
+	s := c.current.Load()
+	if s == nil {
+		return fmt.Errorf("source %s: %w", c.source, ErrNotConnected)
+	}
+	return s.launch(work)
+}
+
+// DeclareHealthy opens the health port; see [health.Probe]. The port belongs to all sources of the process, so declare
+// from main or from the one place that knows.
+func (c *SourceConnection) DeclareHealthy() error { return c.options.Probe.DeclareHealthy() }
+
+// DeclareUnhealthy closes the health port.
+func (c *SourceConnection) DeclareUnhealthy() error { return c.options.Probe.DeclareUnhealthy() }
+
+// Health returns what was declared last.
+func (c *SourceConnection) Health() health.Status { return c.options.Probe.Status() }
+
+// String returns the source and the state.
+func (c *SourceConnection) String() string { return fmt.Sprintf("source %s (%v)", c.source, c.State()) }
+
+// Format prints what String returns, for every verb: the connection's fields hold secrets.
+func (c *SourceConnection) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
+
+// LogValue implements [slog.LogValuer].
+func (c *SourceConnection) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// Close begins to drain, as the end of Run's ctx does, and waits until Run has returned. When ctx ends first, the drain
+// is cut short and ctx's cause is returned; Run still returns soon. Otherwise Close returns what Run does. It must not
+// be called in a handler, which Run waits for.
+func (c *SourceConnection) Close(ctx context.Context) error {
+	c.leave.give()
+	if c.started.CompareAndSwap(false, true) { // Run was never called
+		c.finish(nil)
+	}
+	select {
+	case <-c.closed:
+		return c.result
+	case <-ctx.Done():
+		c.cut.give()
+		return fmt.Errorf("source %s: closing: %w", c.source, context.Cause(ctx))
+	}
+}
+
+// Run connects, serves, and connects again until ctx ends, Close is called, or an error makes it pointless, like a
+// rejected auth token. It then drains, for no longer than DrainTime: running handlers finish, Close is called, what was
+// accepted is sent. Run returns nil after that, the error that made it end, or one that wraps [ErrUndelivered] if a
+// memory outbox still held notifications. It can be called once.
+func (c *SourceConnection) Run(ctx context.Context) error {
+	if !c.started.CompareAndSwap(false, true) {
+		return fmt.Errorf("source %s: Run was called before, or after Close: %w", c.source, ErrClosed)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(c.leave.ctx, stop)()
+	defer context.AfterFunc(ctx, c.beginDrain)()
+	err := c.live(ctx)
+	if err != nil {
+		c.failed(err)
+		c.log.Error("the source connection ends", "error", err)
+	}
+	c.finish(err)
+	return c.result
+}
+
+// finish closes what a source connection owns. Afterwards it is Closed.
+func (c *SourceConnection) finish(err error) {
+	c.in.finish()
+	if left := c.out.close(); left > 0 && err == nil && !c.out.queue.Durable() {
+		err = undelivered(c.source, left)
+	}
+	c.result = err
+	c.setState(Closed, err)
+	close(c.closed)
+}
+
+// --- draining
+
+// beginDrain sets the deadline of the drain. Everything that waits on draining then hurries.
+func (c *SourceConnection) beginDrain() {
+	deadline := time.Now().Add(c.options.DrainTime)
+	if c.deadline.CompareAndSwap(nil, &deadline) {
+		close(c.draining)
+	}
+}
+
+func (c *SourceConnection) isDraining() bool { return c.deadline.Load() != nil }
+
+func (c *SourceConnection) drainDeadline() (time.Time, bool) {
+	if deadline := c.deadline.Load(); deadline != nil {
+		return *deadline, true
+	}
+	return time.Time{}, false
+}
+
+// A signal is given once and stays given.
+type signal struct {
+	ctx  context.Context
+	give context.CancelFunc
+}
+
+func newSignal() (s signal) {
+	s.ctx, s.give = context.WithCancel(context.Background())
+	return s
+}
+
+// --- what the link sees
+
+// maxUnknown bounds how many unknown operations are told apart.
+const maxUnknown = 16
+
+func (c *SourceConnection) received(l *link, message protocol.Message) {
+	switch m := message.(type) {
+	case *protocol.Response:
+		if m.Partial() {
+			return // more is to come; only the last one counts
+		}
+		err := m.Err()
+		if err != nil {
+			err = err.Redact(c.options.AuthToken, c.options.ReconnectSecret)
+			c.failed(err)
+		}
+		c.out.status(l, err)
+	case *protocol.Publish:
+		c.in.publish(l, m.Message)
+	case *protocol.Query:
+		c.in.query(m)
+	case *protocol.Unknown:
+		if !c.unknown[m.Op] && len(c.unknown) < maxUnknown {
+			c.unknown[m.Op] = true
+			c.log.Warn("an unknown operation is ignored; a newer SDK may know it", "op", m.Op)
+		}
+	default:
+		c.log.Warn(fmt.Sprintf("a message that only a connector sends is ignored: %T", m))
+	}
+}
+
+func (c *SourceConnection) oversize(_ *link, found protocol.Oversize) {
+	c.log.Error("a message was skipped: it is larger than MaxInbound", "op", found.Op, "bytes", found.Bytes, "limit", c.options.MaxInbound)
+	if found.Op != protocol.OpQuery || found.ReplyAddress == "" {
+		return
+	}
+	c.count.queries.Add(1)
+	q := newQuery(c, found.ReplyAddress, Document{})
+	_ = q.fail(QueryError{Code: CodeTooLarge, Template: "the query has {0} bytes, the connector accepts {1}", Parameters: []any{found.Bytes, c.options.MaxInbound}})
+}
+
+func (c *SourceConnection) collect(l *link, b *batch) { c.out.collect(l, b) }
+
+func (c *SourceConnection) written(_ *link, b *batch, err error) { c.out.written(b, err) }
+
+func (c *SourceConnection) ponged(l *link, sent time.Time) { c.out.pong(l, sent) }
+
+func (c *SourceConnection) tick(l *link, now time.Time) time.Time { return c.out.tick(l, now) }
+
+// --- small things
+
+func (c *SourceConnection) setState(s State, cause error) {
+	before := c.state.set(s)
+	if before == s {
+		return
+	}
+	for _, hook := range c.hooks.state {
+		hook.OnState(c.source, before, s, cause)
+	}
+}
+
+// failed remembers the last error for Stats.
+func (c *SourceConnection) failed(err error) {
+	text := c.redact(err.Error())
+	c.count.lastError.Store(&text)
+}
+
+func (c *SourceConnection) redact(text string) string {
+	return c.options.ReconnectSecret.Redact(c.options.AuthToken.Redact(text))
+}
+
+func (c *SourceConnection) keepSessionValue(value any) { c.current.Load().value = value }
+
+func (c *SourceConnection) sessionValue() any { return c.current.Load().value }
+
+// token returns the auth token, from its file if that is where it comes from.
+func (c *SourceConnection) token() (protocol.Secret, error) {
+	if c.options.AuthToken != "" {
+		return c.options.AuthToken, nil
+	}
+	text, err := os.ReadFile(c.options.AuthTokenFile)
+	if err != nil {
+		return "", fmt.Errorf("reading authTokenFile: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if token == "" {
+		return "", fmt.Errorf("authTokenFile %s is empty", c.options.AuthTokenFile)
+	}
+	c.tokenHash = sha256.Sum256([]byte(token))
+	return protocol.Secret(token), nil
+}

@@ -1,0 +1,154 @@
+package health_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/vantiq-go/connectorsdk/health"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// freeAddress returns a loopback address that nobody listens at.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// probe does what the kubelet does.
+func probe(address string) error {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if n, err := io.Copy(io.Discard, conn); n > 0 {
+		return errors.New("the health port sent something")
+	} else if err != nil && !strings.Contains(err.Error(), "reset") {
+		return err
+	}
+	return nil
+}
+
+func TestPortIsOpenOnlyWhileHealthy(t *testing.T) {
+	address := freeAddress(t)
+	p := health.NewProbe(address)
+	defer p.Close()
+
+	expect := func(status health.Status, open bool) {
+		t.Helper()
+		if got := p.Status(); got != status {
+			t.Errorf("status %v, want %v", got, status)
+		}
+		if err := probe(address); (err == nil) != open {
+			t.Errorf("while %v, probing returns %v", status, err)
+		}
+		if (p.Addr() != nil) != open {
+			t.Errorf("while %v, Addr is %v", status, p.Addr())
+		}
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(health.Undeclared, false)
+	for range 2 { // declarations are idempotent
+		must(p.DeclareHealthy())
+		expect(health.Healthy, true)
+	}
+	for range 2 {
+		must(p.DeclareUnhealthy())
+		expect(health.Unhealthy, false)
+	}
+	must(p.DeclareHealthy())
+	expect(health.Healthy, true)
+	p.Close()
+	expect(health.Unhealthy, false)
+	if err := p.DeclareHealthy(); !errors.Is(err, health.ErrClosed) {
+		t.Errorf("declaring a closed probe: %v", err)
+	}
+	p.Close()
+}
+
+func TestPortInUseLeavesTheStatus(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	p := health.NewProbe(taken.Addr().String())
+	defer p.Close()
+	if err := p.DeclareHealthy(); err == nil || !strings.Contains(err.Error(), "tcpProbePort") || p.Status() != health.Undeclared {
+		t.Errorf("port in use: %v, status %v", err, p.Status())
+	}
+	taken.Close()
+	if err := p.DeclareHealthy(); err != nil || p.Status() != health.Healthy {
+		t.Errorf("after the port was freed: %v, status %v", err, p.Status())
+	}
+}
+
+func TestWithoutAPortItOnlyRemembers(t *testing.T) {
+	p := health.NewProbe("")
+	defer p.Close()
+	if err := p.DeclareHealthy(); err != nil || p.Status() != health.Healthy || p.Addr() != nil {
+		t.Errorf("%v, %v, %v", err, p.Status(), p.Addr())
+	}
+}
+
+func TestProbingAndFlippingLeaksNothing(t *testing.T) {
+	p := health.NewProbe("127.0.0.1:0")
+	defer p.Close()
+	before := openFiles(t)
+	var probers sync.WaitGroup
+	for round := range 50 {
+		if err := p.DeclareHealthy(); err != nil {
+			t.Fatal(err)
+		}
+		address := p.Addr().String()
+		for range 4 {
+			probers.Go(func() {
+				for range 50 {
+					_ = probe(address) // half of them meet a port that is closing
+				}
+			})
+		}
+		if round%2 == 0 {
+			probers.Wait()
+		}
+		if err := p.DeclareUnhealthy(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	probers.Wait()
+	if after := openFiles(t); after > before {
+		t.Errorf("%d descriptors before 10,000 probes, %d after", before, after)
+	}
+}
+
+// openFiles counts this process's descriptors, where the system tells.
+func openFiles(t *testing.T) int {
+	if runtime.GOOS != "linux" {
+		return 0
+	}
+	entries, err := os.ReadDir(filepath.Join("/proc", "self", "fd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
