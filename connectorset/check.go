@@ -1,0 +1,126 @@
+package connectorset
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/vantiq-go/connectorsdk/protocol"
+)
+
+// check returns the TLS configuration that the settings amount to (nil: the default), and everything that is wrong but
+// for the properties in bad, about which the reader has already complained.
+func (c Config) check(bad map[string]bool) (*tls.Config, []*ConfigError) {
+	var problems []*ConfigError
+	report := func(key, value, reason string, cause error) {
+		if !bad[key] {
+			problems = append(problems, c.problem(key, value, reason, cause))
+		}
+	}
+	c.checkRequired(report)
+	for _, p := range known {
+		if err := p.check(&c); err != nil {
+			report(p.name, "", err.Error(), nil)
+		}
+	}
+	tlsConfig := c.tlsConfig(report)
+	return tlsConfig, problems
+}
+
+// A reportFunc takes what is wrong with one property.
+type reportFunc func(key, value, reason string, cause error)
+
+func (c Config) checkRequired(report reportFunc) {
+	if shown, reason := targetProblem(strings.TrimSpace(c.TargetServer)); reason != "" {
+		report("targetServer", shown, reason, nil)
+	}
+
+	switch token := strings.TrimSpace(string(c.AuthToken)); {
+	case token != "":
+		if _, reason := oddText(token); reason != "" {
+			report("authToken", redacted, reason, nil)
+		}
+	case strings.TrimSpace(c.AuthTokenFile) == "":
+		report("authToken", "", "is missing: create an access token for the sources' namespace in Vantiq, and set authToken, "+
+			"authTokenFile or the environment variable "+tokenVariable, nil)
+	}
+
+	names, _ := c.sourceNames()
+	if len(names) == 0 {
+		report("sources", "", "is missing: name the sources that this connector serves, separated by commas", nil)
+	}
+	for _, name := range names {
+		if shown, reason := oddText(name); reason != "" {
+			report("sources", shown, reason, nil)
+		}
+	}
+}
+
+// oddText returns what is wrong with a value that holds a line break, another control character or no valid UTF-8, and
+// as much of the value as may be shown: a file that became a single line holds the auth token further on.
+func oddText(value string) (shown, reason string) {
+	odd := strings.IndexFunc(value, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError })
+	if odd < 0 {
+		return "", ""
+	}
+	shown = withoutUserInfo(value[:odd]) + "…"
+	switch r, _ := utf8.DecodeRuneInString(value[odd:]); r {
+	case '\n', '\r':
+		return shown, `holds a line break: in a properties file \n is one, so write \\ for a backslash, ` +
+			`and give each property a line of its own`
+	case utf8.RuneError:
+		return shown, `holds bytes that are not UTF-8: save the file as UTF-8`
+	default:
+		return shown, `holds the control character ` + strconv.QuoteRune(r) + `: write \\ for a backslash`
+	}
+}
+
+// targetProblem returns what is wrong with a targetServer, and as much of it as may be shown. It takes the latter out of
+// the error of protocol.TargetURL.
+func targetProblem(target string) (shown, reason string) {
+	if target == "" {
+		return "", "is missing: set it to the URL of your Vantiq server, like https://dev.vantiq.com"
+	}
+	if shown, reason := oddText(target); reason != "" {
+		return shown, reason
+	}
+	_, err := protocol.TargetURL(target)
+	if err == nil {
+		return "", ""
+	}
+	reason = strings.TrimPrefix(err.Error(), "targetServer ")
+	quoted, malformed := strconv.QuotedPrefix(reason)
+	if malformed != nil {
+		return "", reason
+	}
+	shown, _ = strconv.Unquote(quoted)
+	return shown, strings.TrimPrefix(reason[len(quoted):], " ")
+}
+
+// findDoubts calls warn for what is legal and probably not meant.
+func (c Config) findDoubts(warn func(key, text string)) {
+	if _, again := c.sourceNames(); len(again) > 0 {
+		warn("sources", fmt.Sprintf("lists %q more than once: each source is served once", again))
+	}
+	if c.DisableSSLVerification {
+		warn(connectKWArgs, "disables TLS verification (disableSslVerification): anybody on the network can pose as Vantiq "+
+			"and read the auth token; for a private certificate authority set tlsCaFile instead")
+	}
+	target, _ := protocol.TargetURL(c.TargetServer)
+	if strings.HasPrefix(target, "ws://") && (c.TLSCAFile != "" || c.TLSCertFile != "") {
+		warn("targetServer", "has a scheme without TLS: the tls… properties have no effect")
+	}
+	switch file := strings.TrimSpace(c.AuthTokenFile); {
+	case file == "":
+	case strings.TrimSpace(string(c.AuthToken)) != "":
+		warn("authTokenFile", "has no effect, because authToken is set")
+	default:
+		if _, err := os.ReadFile(file); err != nil {
+			warn("authTokenFile", "cannot be read yet, and is tried again for every connect: "+err.Error())
+		}
+	}
+}

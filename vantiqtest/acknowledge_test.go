@@ -1,0 +1,94 @@
+package vantiqtest_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/vantiq-go/connectorsdk/protocol"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+func TestAcknowledgements(t *testing.T) {
+	refusal := string(protocol.AppendStatusError(nil, &protocol.StatusError{Status: 400}))
+	for name, test := range map[string]struct {
+		acknowledgements vantiqtest.Acknowledgements
+		want             []int // for two notifications and a partial and a final response, the second notification refused
+	}{
+		"as Vantiq does": {vantiqtest.Acknowledgements{}, []int{200, 400}},
+		"none":           {vantiqtest.Acknowledgements{None: true}, []int{400}},
+		"twice":          {vantiqtest.Acknowledgements{Twice: true}, []int{200, 200, 400, 400}},
+		"responses":      {vantiqtest.Acknowledgements{Responses: true}, []int{200, 400, 200, 200}},
+		"all twice":      {vantiqtest.Acknowledgements{Responses: true, Twice: true}, []int{200, 200, 400, 400, 200, 200, 200, 200}},
+	} {
+		for _, withheld := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				server := start(t)
+				source := server.Source("EchoSource", nil)
+				c := connected(t, server, nil, "EchoSource", "s")
+				test.acknowledgements.Withheld = withheld
+				source.SetAcknowledgements(test.acknowledgements)
+				source.Inject(vantiqtest.Fault{Op: protocol.OpNotification, Skip: 1, Answer: refusal})
+				answers := ask(within(t), source, nil)
+				q := receive[*protocol.Query](c)
+				c.notify("EchoSource", `{"n":1}`)
+				c.notify("EchoSource", `{"n":2}`)
+				c.respond(q, 100, `[{"n":1}]`)
+				c.respond(q, 204, "")
+				if a := <-answers; a.err != nil {
+					t.Fatal(a.err)
+				}
+				if withheld {
+					c.silent(source)
+					if released := source.ReleaseAcknowledgements(1); released != 1 {
+						t.Errorf("released %d, want 1", released)
+					}
+					if got := c.statuses(1); got[0] != test.want[0] {
+						t.Errorf("released %v first, want %d", got, test.want[0])
+					}
+					if test.acknowledgements.None { // which the next change would forget
+						source.ReleaseAcknowledgements(-1)
+					}
+					source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+					test.want = test.want[1:]
+				}
+				if got := c.statuses(len(test.want)); !slices.Equal(got, test.want) {
+					t.Errorf("got statuses %v, want %v", got, test.want)
+				}
+				c.silent(source)
+				if n := len(source.Notifications()); n != 1 {
+					t.Errorf("%d notifications were accepted, want 1", n)
+				}
+			})
+		}
+	}
+}
+
+func TestWithheldAcknowledgementsEndWithTheSession(t *testing.T) {
+	server := start(t)
+	source := server.Source("EchoSource", nil)
+	c := connected(t, server, nil, "EchoSource", "s")
+	source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+	c.notify("EchoSource", `{"n":1}`)
+	if _, err := source.Notification(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	source.RequireReconnect()
+	receive[*protocol.ReconnectRequired](c)
+	c.connect("EchoSource", "s")
+	if n := source.ReleaseAcknowledgements(-1); n != 0 {
+		t.Errorf("released %d of the last session", n)
+	}
+	c.silent(source)
+}
+
+func TestAnErrorThatBelongsToNothing(t *testing.T) {
+	server := start(t)
+	source := server.Source("EchoSource", nil)
+	c := connected(t, server, nil, "EchoSource", "s")
+	if err := source.SendRaw(`{"status":500}`); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.statuses(1); got[0] != 500 {
+		t.Errorf("got %v", got)
+	}
+}
