@@ -2,6 +2,8 @@ package connector_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -43,9 +45,11 @@ func TestEchoOverASocketAndInMemory(t *testing.T) {
 		exchange(t, setUpOn(t, nil, connector.Options{}, vantiqtest.WithFrames(vantiqtest.Text, vantiqtest.Binary)))
 	})
 	t.Run("TLS", func(t *testing.T) {
-		server := vantiqtest.NewServer(vantiqtest.WithTLS(nil))
-		defer server.Close()
-		_ = server
+		certificates := x509.NewCertPool()
+		options := connector.Options{TLS: &tls.Config{RootCAs: certificates}}
+		b := setUpOn(t, nil, options, vantiqtest.WithTLS(nil))
+		*certificates = *b.server.RootCAs()
+		exchange(t, b)
 	})
 }
 

@@ -312,10 +312,23 @@ func (in *inbound) openQueries() []*Query {
 
 // --- sessions
 
+// supersede stops a session from starting handlers, as what comes from now on belongs to the next one.
+func (in *inbound) supersede(s *session) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s.superseded = true
+	if in.open == s {
+		in.open = nil
+	}
+}
+
 // admit lets the handlers of a session start.
 func (in *inbound) admit(s *session) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if s.superseded {
+		return
+	}
 	in.open, in.rejected, in.dropped = s, nil, false
 	in.startPublishing()
 	in.startWaiting()

@@ -330,6 +330,18 @@ func (c *SourceConnection) attend(ctx context.Context, s *session) (end ending) 
 	l, accepted, began := s.link, s.accepted, time.Time{}
 	defer func() { c.judge(began) }()
 	for {
+		for e, ok := l.next(); ok; e, ok = l.next() {
+			switch e.kind {
+			case reconnectAsked:
+				c.log.Info("Vantiq asks to reconnect")
+				return ending{}
+			case configured:
+				c.log.Info("Vantiq has sent a new configuration")
+				return ending{config: &e.config}
+			case configMissing:
+				return ending{cause: errNoConfig}
+			}
+		}
 		select {
 		case <-accepted:
 			accepted, began = nil, time.Now()
@@ -337,18 +349,6 @@ func (c *SourceConnection) attend(ctx context.Context, s *session) (end ending) 
 			c.setState(Connected, nil)
 			c.log.Info("connected", "link", l.id)
 		case <-l.signal:
-			for e, ok := l.next(); ok; e, ok = l.next() {
-				switch e.kind {
-				case reconnectAsked:
-					c.log.Info("Vantiq asks to reconnect")
-					return ending{}
-				case configured:
-					c.log.Info("Vantiq has sent a new configuration")
-					return ending{config: &e.config}
-				case configMissing:
-					return ending{cause: errNoConfig}
-				}
-			}
 		case <-l.ctx.Done():
 			return ending{cause: l.err()}
 		case <-ctx.Done():

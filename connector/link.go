@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -61,6 +63,8 @@ type linkOwner interface {
 	// received is called by the reader with each message that is not part of the handshake. It may block, which holds
 	// the peer back; it calls hold around that.
 	received(l *link, m protocol.Message)
+	// superseded is called by the reader when Vantiq wants a new session: what comes behind is not the old one's.
+	superseded(l *link)
 	// oversize is called by the reader with what is known of a message that was too large.
 	oversize(l *link, o protocol.Oversize)
 	// collect adds what is ready to be written to b, and written reports what became of it.
@@ -223,8 +227,10 @@ func (l *link) dispatch(message protocol.Message) {
 			return
 		}
 		l.setServing(true)
+		l.owner.superseded(l)
 		l.post(event{kind: configured, config: m.Config})
 	case *protocol.ReconnectRequired:
+		l.owner.superseded(l)
 		l.post(event{kind: reconnectAsked})
 	default:
 		l.owner.received(l, m)
@@ -340,10 +346,13 @@ func (l *link) await(ctx context.Context) (event, error) {
 }
 
 // request begins a handshake step: events of before no longer count, statuses are answers to it, and message goes out.
+// Only a rejection of the token counts whenever it comes: a server may send other statuses first.
 func (l *link) request(message []byte) {
 	l.mu.Lock()
 	l.serving = false
-	l.events = nil
+	l.events = slices.DeleteFunc(l.events, func(e event) bool {
+		return e.kind != statusCame || e.status.Status != http.StatusUnauthorized
+	})
 	l.control = append(l.control, message)
 	l.mu.Unlock()
 	l.wake()

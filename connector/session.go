@@ -31,8 +31,9 @@ type session struct {
 	value any // of SessionHandlers; written by connect before accepted is closed
 
 	// Guarded by inbound.mu.
-	tasks map[*task]struct{}
-	idle  chan struct{} // closed when the last task ends, if somebody waits for that
+	tasks      map[*task]struct{}
+	idle       chan struct{} // closed when the last task ends, if somebody waits for that
+	superseded bool          // Vantiq wants another session
 }
 
 const (

@@ -263,6 +263,12 @@ func (c *SourceConnection) received(l *link, message protocol.Message) {
 	}
 }
 
+func (c *SourceConnection) superseded(l *link) {
+	if s := c.current.Load(); s != nil && s.link == l {
+		c.in.supersede(s)
+	}
+}
+
 func (c *SourceConnection) oversize(_ *link, found protocol.Oversize) {
 	c.log.Error("a message was skipped: it is larger than MaxInbound", "op", found.Op, "bytes", found.Bytes, "limit", c.options.MaxInbound)
 	if found.Op != protocol.OpQuery || found.ReplyAddress == "" {
