@@ -1,11 +1,12 @@
 package connector
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,10 +40,8 @@ func decodeConfig(config Document, target any, t reflect.Type) (problems []error
 	if err != nil {
 		return []error{err}
 	}
-	var found mapstructure.Metadata
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result:     target,
-		Metadata:   &found,
 		TagName:    "json",
 		Squash:     true, // embedded structs, as encoding/json has it
 		MatchName:  func(key, field string) bool { return key == field },
@@ -51,20 +50,75 @@ func decodeConfig(config Document, target any, t reflect.Type) (problems []error
 	if err != nil {
 		return []error{err}
 	}
-	problems = flatten(decoder.Decode(members))
-	slices.Sort(found.Unused)
-	for _, path := range found.Unused {
-		problems = append(problems, fmt.Errorf("%s: unknown, check its spelling", path))
+	// The decoder's own account of unknown and missing fields leaves out every level on which a value is wrong.
+	return append(checkFields(t, members, ""), flatten(decoder.Decode(members))...)
+}
+
+// checkFields reports the members of value that t does not know, and those that it wants and value does not have.
+func checkFields(t reflect.Type, value any, path string) (problems []error) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
 	}
-	optional := map[string]bool{}
-	optionalFields(t, "", nil, optional)
-	slices.Sort(found.Unset)
-	for _, path := range found.Unset {
-		if !optional[index.ReplaceAllString(path, "")] {
-			problems = append(problems, fmt.Errorf("%s: missing", path))
+	switch kind := t.Kind(); {
+	case kind == reflect.Slice, kind == reflect.Array:
+		elements, _ := value.([]any)
+		for i, element := range elements {
+			problems = append(problems, checkFields(t.Elem(), element, fmt.Sprintf("%s[%d]", path, i))...)
+		}
+	case kind == reflect.Map:
+		members, _ := value.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(members)) {
+			problems = append(problems, checkFields(t.Elem(), members[key], fmt.Sprintf("%s[%s]", path, key))...)
+		}
+	case kind == reflect.Struct:
+		members, isObject := value.(map[string]any)
+		if !isObject {
+			return nil // the decoder says what it is, or it is a text that unmarshals itself
+		}
+		fields := map[string]field{}
+		collectFields(t, fields)
+		for _, key := range slices.Sorted(maps.Keys(members)) {
+			if f, known := fields[key]; known {
+				problems = append(problems, checkFields(f.t, members[key], join(path, key))...)
+			} else {
+				problems = append(problems, fmt.Errorf("%s: unknown, check its spelling", join(path, key)))
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(fields)) {
+			if _, there := members[key]; !there && !fields[key].optional {
+				problems = append(problems, fmt.Errorf("%s: missing", join(path, key)))
+			}
 		}
 	}
 	return problems
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// A field is one that a struct has in JSON.
+type field struct {
+	t        reflect.Type
+	optional bool
+}
+
+func collectFields(t reflect.Type, fields map[string]field) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == "-":
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
+			collectFields(f.Type, fields)
+		case f.IsExported():
+			optional := strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
+			fields[cmp.Or(name, f.Name)] = field{f.Type, optional}
+		}
+	}
 }
 
 // fromText converts what was typed as text into the number, boolean or duration that the field is.
@@ -123,36 +177,4 @@ func flatten(err error) (all []error) {
 		all = append(all, err)
 	}
 	return all
-}
-
-var index = regexp.MustCompile(`\[[^]]*\]`)
-
-// optionalFields collects the paths of fields that may be missing, without the indexes of lists and maps.
-func optionalFields(t reflect.Type, path string, above []reflect.Type, optional map[string]bool) {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array || t.Kind() == reflect.Map {
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.Struct || slices.Contains(above, t) {
-		return
-	}
-	above = append(slices.Clone(above), t)
-	for i := range t.NumField() {
-		field := t.Field(i)
-		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if field.Anonymous && name == "" {
-			optionalFields(field.Type, path, above, optional)
-			continue
-		}
-		if name == "" {
-			name = field.Name
-		}
-		below := name
-		if path != "" {
-			below = path + "." + name
-		}
-		if name == "-" || strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero") {
-			optional[below] = true
-		}
-		optionalFields(field.Type, below, above, optional)
-	}
 }

@@ -164,6 +164,10 @@ func (c *SourceConnection) establish(ctx context.Context) (*link, time.Duration,
 		return nil, 0, err
 	}
 	defer done()
+	token, err := c.token() // before dialling: without one there is nothing to dial for
+	if err != nil {
+		return nil, 0, err
+	}
 	started := time.Now()
 	handshake, cancel := context.WithTimeoutCause(ctx, c.options.HandshakeTimeout, errHandshakeTimeout)
 	defer cancel()
@@ -187,7 +191,7 @@ func (c *SourceConnection) establish(ctx context.Context) (*link, time.Duration,
 	}
 	l.start(ctx)
 	c.setState(Authenticating, nil)
-	if err := c.authenticate(handshake, l); err != nil {
+	if err := c.authenticate(handshake, l, token); err != nil {
 		err = c.leaveUnserved(ctx, l, err)
 		l.close()
 		return nil, 0, err
@@ -195,11 +199,7 @@ func (c *SourceConnection) establish(ctx context.Context) (*link, time.Duration,
 	return l, time.Since(started), nil
 }
 
-func (c *SourceConnection) authenticate(ctx context.Context, l *link) error {
-	token, err := c.token()
-	if err != nil {
-		return err
-	}
+func (c *SourceConnection) authenticate(ctx context.Context, l *link, token protocol.Secret) error {
 	l.request(protocol.AppendValidate(nil, token))
 	for {
 		e, err := l.await(ctx)

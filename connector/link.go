@@ -586,9 +586,10 @@ func (l *link) keepAlive(now time.Time) (time.Time, error) {
 	if l.pingInterval <= 0 {
 		return now.Add(time.Hour), nil
 	}
+	held := l.isHeld() // looked at first: when it ends, the silence begins anew
 	silent := l.conn.silentFor(now)
 	switch {
-	case l.isHeld():
+	case held:
 		silent = 0
 	case silent >= l.pingInterval+l.pingTimeout:
 		return now, fmt.Errorf("%w for %v", errSilent, silent.Round(time.Second))

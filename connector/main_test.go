@@ -26,7 +26,7 @@ type bench struct {
 }
 
 // patience is how long a test waits for what must happen. Under synctest it passes in no time.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // setUp starts a server on an in-memory network, for tests in virtual time.
 func setUp(t *testing.T, config any, options connector.Options, more ...vantiqtest.Option) *bench {

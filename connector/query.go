@@ -126,8 +126,8 @@ func (q *Query) finish(cause error, answers ...*answer) error {
 	if !q.answered.CompareAndSwap(false, true) {
 		return q.twice()
 	}
-	q.c.out.answer(answers...)
 	cancel, handled := q.c.in.forget(q)
+	q.c.out.answer(answers...)
 	if cancel != nil {
 		cancel(cause)
 	}
