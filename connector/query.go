@@ -143,8 +143,6 @@ func (q *Query) twice() error {
 	return fmt.Errorf("source %s: %w; the second one was not sent", q.c.source, ErrQueryAnswered)
 }
 
-// --- the clock
-
 // startClock begins to count the query's time, at its arrival.
 func (q *Query) startClock() {
 	if limit := q.c.options.QueryTimeout; limit > 0 && !q.answered.Load() {

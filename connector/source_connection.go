@@ -202,8 +202,6 @@ func (c *SourceConnection) finish(err error) {
 	close(c.closed)
 }
 
-// --- draining
-
 // beginDrain sets the deadline of the drain. Everything that waits on draining then hurries.
 func (c *SourceConnection) beginDrain() {
 	deadline := time.Now().Add(c.options.DrainTime)
@@ -231,8 +229,6 @@ func newSignal() (s signal) {
 	s.ctx, s.give = context.WithCancel(context.Background())
 	return s
 }
-
-// --- what the link sees
 
 // maxUnknown bounds how many unknown operations are told apart.
 const maxUnknown = 16
@@ -286,8 +282,6 @@ func (c *SourceConnection) written(_ *link, b *batch, err error) { c.out.written
 func (c *SourceConnection) ponged(l *link, sent time.Time) { c.out.pong(l, sent) }
 
 func (c *SourceConnection) tick(l *link, now time.Time) time.Time { return c.out.tick(l, now) }
-
-// --- small things
 
 func (c *SourceConnection) setState(s State, cause error) {
 	before := c.state.set(s)

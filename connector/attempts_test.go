@@ -1,0 +1,256 @@
+package connector_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vantiq-go/connectorsdk/connector"
+	"github.com/vantiq-go/connectorsdk/protocol"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+// rates counts how many attempts fall into each minute.
+func rates(began time.Time, attempts []time.Time) (perMinute []int) {
+	for _, at := range attempts {
+		minute := int(at.Sub(began) / time.Minute)
+		for len(perMinute) <= minute {
+			perMinute = append(perMinute, 0)
+		}
+		perMinute[minute]++
+	}
+	return perMinute
+}
+
+func TestAttemptsAreBoundedWhateverTheCause(t *testing.T) {
+	drop := func(how vantiqtest.Drop) func(b *bench) {
+		return func(b *bench) {
+			b.server.Inject(vantiqtest.Fault{Op: protocol.OpConnectExtension, Times: -1, Drop: how})
+		}
+	}
+	for cause, strike := range map[string]func(b *bench){
+		"refused":             func(b *bench) { b.source.Refuse(-1, &protocol.StatusError{Status: 409}) },
+		"closed 1000 at once": drop(1000),
+		"closed 1012 at once": drop(1012),
+		"FIN at once":         drop(vantiqtest.FIN),
+		"RST at once":         drop(vantiqtest.RST),
+		"validate answered 503": func(b *bench) {
+			b.server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Times: -1, Answer: `{"status":503}`})
+		},
+		"validate ends the link": func(b *bench) {
+			b.server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Times: -1, Ignore: true, Drop: vantiqtest.FIN})
+		},
+		"validate unanswered": func(b *bench) { b.server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Times: -1, Ignore: true}) },
+		"connect unanswered": func(b *bench) {
+			b.server.Inject(vantiqtest.Fault{Op: protocol.OpConnectExtension, Times: -1, Ignore: true})
+		},
+		"no config": func(b *bench) {
+			b.server.Inject(vantiqtest.Fault{Op: protocol.OpConnectExtension, Times: -1, Answer: `{"op":"configureExtension","object":{}}`})
+		},
+		"reconnectRequired after each config": func(b *bench) {
+			b.server.Intercept(func(l *vantiqtest.Link, m protocol.Message) bool {
+				if _, ok := m.(*protocol.ConnectExtension); ok {
+					l.Handle(m)
+					l.Send(`{"op":"reconnectRequired"}`)
+					return true
+				}
+				return false
+			})
+		},
+		"reconnectRequired instead of a config": func(b *bench) {
+			b.server.Inject(vantiqtest.Fault{Op: protocol.OpConnectExtension, Times: -1, Answer: `{"op":"reconnectRequired"}`})
+		},
+		"upgrade answered 502": func(b *bench) {
+			b.server.InterceptUpgrade(func(w http.ResponseWriter, _ *http.Request) bool {
+				http.Error(w, "bad gateway", http.StatusBadGateway)
+				return true
+			})
+		},
+	} {
+		t.Run(cause, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := setUp(t, nil, connector.Options{})
+				strike(b)
+				began := time.Now()
+				var connects []time.Time
+				b.server.Intercept(func(_ *vantiqtest.Link, m protocol.Message) bool {
+					if _, ok := m.(*protocol.ConnectExtension); ok {
+						connects = append(connects, time.Now())
+					}
+					return false
+				})
+				b.run(echo())
+				pass(10 * time.Minute)
+				synctest.Wait()
+				attempts := connects
+				if dials := b.server.Dials(); len(dials) > len(attempts) {
+					attempts = dials
+				}
+				perMinute := rates(began, attempts)
+				t.Logf("attempts per minute: %v", perMinute)
+				if perMinute[0] > 60 {
+					t.Errorf("%d attempts in the first minute", perMinute[0])
+				}
+				late := 0
+				for _, n := range perMinute[min(5, len(perMinute)):] {
+					late += n
+				}
+				if late > 5*9 {
+					t.Errorf("%d attempts in the last five minutes", late)
+				}
+				if len(attempts) < 10 {
+					t.Errorf("only %d attempts in ten minutes", len(attempts))
+				}
+				for i := 1; i < len(connects); i++ {
+					if gap := connects[i].Sub(connects[i-1]); gap < time.Second {
+						t.Errorf("connects %d and %d are %v apart", i-1, i, gap)
+					}
+				}
+				if b.conn.Stats().LastError == "" && cause[:9] != "reconnect" {
+					t.Error("no last error")
+				}
+			})
+		})
+	}
+}
+
+func TestARejectedTokenIsFinal(t *testing.T) {
+	for name, answer := range map[string]string{
+		"list":     `{"status":401,"body":[{"code":"authFailure","message":"invalid authToken hunter2"}]}`,
+		"object":   `{"status":401,"body":{"code":"authFailure","message":"invalid authToken hunter2"}}`,
+		"string":   `{"status":403,"body":"invalid authToken hunter2"}`,
+		"no body":  `{"status":403}`,
+		"odd body": `{"status":400,"body":[null,7]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := setUp(t, nil, connector.Options{AuthToken: "hunter2"})
+				b.server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Answer: answer})
+				b.run(echo())
+				err := <-b.ended
+				b.ended <- err
+				var status *connector.StatusError
+				if !errors.As(err, &status) || status.Status < 400 || strings.Contains(err.Error(), "hunter2") {
+					t.Errorf("Run returned %v", err)
+				}
+				if strings.Contains(answer, "invalid") && !strings.Contains(err.Error(), "invalid authToken [redacted]") {
+					t.Errorf("the server's words are missing: %v", err)
+				}
+				if waited := b.conn.WaitConnected(b.soon()); !errors.Is(waited, err) {
+					t.Errorf("WaitConnected returned %v", waited)
+				}
+				if err := b.conn.SendNotification(b.soon(), object{}); !errors.Is(err, connector.ErrClosed) {
+					t.Errorf("sending returned %v", err)
+				}
+			})
+		})
+	}
+	t.Run("behind 12 statuses", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := setUp(t, nil, connector.Options{})
+			b.server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Statuses: 12, Answer: `{"status":401,"body":[{"code":"authFailure","message":"invalid authToken"}]}`})
+			b.server.Inject(vantiqtest.Fault{Op: protocol.OpConnectExtension, Ignore: true, Times: -1})
+			b.run(echo())
+			err := <-b.ended
+			b.ended <- err
+			if err == nil || !strings.Contains(err.Error(), "invalid authToken") {
+				t.Errorf("Run returned %v", err)
+			}
+		})
+	})
+}
+
+func TestWithATokenFileARejectedTokenIsTriedAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	write := func(token string) {
+		if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{AuthTokenFile: file})
+		b.run(echo()) // the file does not exist yet
+		pass(10 * time.Second)
+		write("wrong")
+		pass(5 * time.Minute)
+		if n := len(b.server.Dials()); n < 5 || n > 40 {
+			t.Errorf("%d attempts in five minutes", n)
+		}
+		began := time.Now()
+		write("local-token")
+		b.must(b.conn.WaitConnected(b.soon()))
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("the new token was tried after %v", took)
+		}
+	})
+}
+
+func TestFailOnConnectionError(t *testing.T) {
+	for name, strike := range map[string]func(b *bench){
+		"nobody listens": func(b *bench) { b.server.Stop(vantiqtest.FIN) },
+		"refused":        func(b *bench) { b.source.Refuse(1, &protocol.StatusError{Status: 404}) },
+		"503":            func(b *bench) { b.server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Answer: `{"status":503}`}) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := setUp(t, nil, connector.Options{FailOnConnectionError: true})
+			strike(b)
+			b.run(echo())
+			err := <-b.ended
+			b.ended <- err
+			if err == nil {
+				t.Errorf("%s: Run returned nil", name)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // but only before the first session
+		b := setUp(t, nil, connector.Options{FailOnConnectionError: true}).connect(echo())
+		b.server.Stop(vantiqtest.FIN)
+		pass(time.Minute)
+		b.server.Start()
+		b.session(2)
+	})
+}
+
+func TestTheReconnectSecretStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{}).connect(echo())
+		for n := range 10 {
+			b.source.Drop(vantiqtest.FIN)
+			b.session(n + 2)
+		}
+		connects := b.source.Connects()
+		for _, c := range connects {
+			if c.Secret != connects[0].Secret || !strings.HasPrefix(string(c.Secret), "EchoSource_") || len(c.Secret) < 30 {
+				t.Errorf("a secret of %d characters", len(c.Secret))
+			}
+		}
+	})
+}
+
+func TestTheUpgradeMustBeAnsweredWith101(t *testing.T) {
+	for _, status := range []int{200, 301, 401, 404, 502} {
+		synctest.Test(t, func(t *testing.T) {
+			b := setUp(t, nil, connector.Options{FailOnConnectionError: true})
+			b.server.InterceptUpgrade(func(w http.ResponseWriter, _ *http.Request) bool {
+				w.Header().Set("Location", "https://elsewhere.example.com/path")
+				w.WriteHeader(status)
+				return true
+			})
+			b.run(echo())
+			err := <-b.ended
+			b.ended <- err
+			if err == nil || !strings.Contains(err.Error(), fmt.Sprint(status)) || !strings.Contains(err.Error(), "targetServer") {
+				t.Errorf("%d: %v", status, err)
+			}
+			if status == 301 && !strings.Contains(err.Error(), "elsewhere.example.com") {
+				t.Errorf("it does not say where to: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,108 @@
+package connector
+
+// publish takes a published message. It blocks the reader while there is no room.
+func (in *inbound) publish(l *link, message Document) {
+	if in.offer(l, message) {
+		return
+	}
+	l.hold(true)
+	defer l.hold(false)
+	for !in.offer(l, message) {
+		if in.c.out.wait.Load() > 0 {
+			in.c.out.failWaiters()
+		}
+		select {
+		case <-in.room:
+		case <-l.ctx.Done():
+		}
+	}
+}
+
+// offer takes or drops a message, or returns false if it must wait for room.
+func (in *inbound) offer(l *link, message Document) bool {
+	size := len(message.Raw()) + messageOverhead
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	room := in.hasRoom(size, 0)
+	switch {
+	case in.draining, in.open == nil && !room:
+		in.drop()
+		return true
+	case room:
+	case l.ctx.Err() != nil: // a message that was read is not given up because its link is
+	case in.c.out.wait.Load() > 0 && in.hasRoom(size, maxExcessBytes):
+	default:
+		return false
+	}
+	in.publishes.pushBack(message)
+	in.publishBytes += size
+	in.c.options.Group.incoming.add(size)
+	in.startPublishing()
+	return true
+}
+
+// hasRoom reports whether a message of so many bytes may wait. With an excess, only bytes count.
+func (in *inbound) hasRoom(size, excess int) bool {
+	switch {
+	case in.publishes.len() == 0:
+		return true
+	case excess == 0 && (in.publishes.len() >= in.c.options.PublishQueue || in.c.options.Group.incoming.full(size)):
+		return false
+	}
+	return in.publishBytes+size <= maxPublishBytes+excess
+}
+
+func (in *inbound) drop() {
+	in.c.count.publishesDropped.Add(1)
+	if in.dropped {
+		return
+	}
+	in.dropped = true
+	if in.draining {
+		in.log.Warn("a published message is dropped: the connector is shutting down")
+		return
+	}
+	in.log.Warn("a published message is dropped: too many have come before the Connect handler accepted the configuration; see Stats.PublishesDropped")
+}
+
+// startPublishing makes sure that somebody handles what waits.
+func (in *inbound) startPublishing() {
+	s := in.open
+	if s == nil || in.publishing != nil || in.publishes.len() == 0 {
+		return
+	}
+	in.publishing = s.begin("publish", nil)
+	go in.publishAll(s, in.publishing) // ends when nothing waits or the session does; session.end waits for its task
+}
+
+// publishAll calls the Publish handler for one message after the other.
+func (in *inbound) publishAll(s *session, t *task) {
+	for {
+		in.mu.Lock()
+		over := in.publishes.len() == 0 || in.open != s && !in.finishing(s)
+		if t.abandoned || over {
+			in.donePublishing(t)
+			in.mu.Unlock()
+			return
+		}
+		message := in.publishes.popFront()
+		size := len(message.Raw()) + messageOverhead
+		in.publishBytes -= size
+		in.mu.Unlock()
+		in.c.options.Group.incoming.add(-size)
+		in.nudge()
+		in.c.handlePublish(s, message)
+	}
+}
+
+// finishing reports whether s, though it is ending, still handles what came before: only a drain lets it, as there will
+// be no next session to do it.
+func (in *inbound) finishing(s *session) bool { return in.draining && s.workCtx.Err() == nil }
+
+func (in *inbound) donePublishing(t *task) {
+	if in.publishing == t {
+		in.publishing = nil
+		in.startPublishing() // something may have come while the session was being replaced
+	}
+	t.end()
+}

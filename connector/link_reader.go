@@ -1,0 +1,142 @@
+package connector
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/vantiq-go/connectorsdk/protocol"
+)
+
+func (l *link) read() {
+	defer close(l.readerGone)
+	var decoder protocol.Decoder
+	for {
+		_, r, err := l.ws.NextReader()
+		if err == nil {
+			err = l.readMessage(&decoder, r)
+		}
+		if err != nil {
+			l.answerClose(err)
+			l.fail(explainEnd(err))
+			return
+		}
+	}
+}
+
+var frames = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPooledFrame keeps one large message from pinning its memory for ever.
+const maxPooledFrame = 256 << 10
+
+// readMessage reads one message and passes it on. An error is one of the link; a bad message is none.
+func (l *link) readMessage(decoder *protocol.Decoder, r io.Reader) error {
+	buffer := frames.Get().(*bytes.Buffer)
+	defer func() {
+		if buffer.Cap() <= maxPooledFrame {
+			buffer.Reset()
+			frames.Put(buffer)
+		}
+	}()
+	if _, err := buffer.ReadFrom(io.LimitReader(r, int64(l.maxInbound)+1)); err != nil {
+		return err
+	}
+	if buffer.Len() > l.maxInbound {
+		found, err := protocol.ScanOversize(io.MultiReader(buffer, r))
+		if err != nil {
+			return err
+		}
+		l.owner.oversize(l, found)
+		return nil
+	}
+	message, err := decoder.Decode(buffer.Bytes())
+	if err != nil {
+		l.log.Warn("a malformed message was skipped", "bytes", buffer.Len(), "error", err)
+		return nil
+	}
+	l.dispatch(message)
+	return nil
+}
+
+// dispatch sorts messages: what drives the life of the connection becomes an event, everything else goes to the owner.
+func (l *link) dispatch(message protocol.Message) {
+	switch m := message.(type) {
+	case *protocol.Response:
+		if l.isServing() {
+			l.owner.received(l, m)
+			return
+		}
+		status := *m
+		l.post(event{kind: statusCame, status: &status})
+	case *protocol.ConfigureExtension:
+		if !m.HasConfig {
+			l.post(event{kind: configMissing})
+			return
+		}
+		l.setServing(true)
+		l.owner.superseded(l)
+		l.post(event{kind: configured, config: m.Config})
+	case *protocol.ReconnectRequired:
+		l.owner.superseded(l)
+		l.post(event{kind: reconnectAsked})
+	default:
+		l.owner.received(l, m)
+	}
+}
+
+// answerClose returns the close frame of a server that closes, as it waits for it.
+func (l *link) answerClose(err error) {
+	var closed *websocket.CloseError
+	if !errors.As(err, &closed) || closed.Code == websocket.CloseAbnormalClosure {
+		return
+	}
+	const patience = time.Second
+	l.conn.hurry(patience) // a writer that is stuck must not keep the answer back for longer
+	_ = l.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(closed.Code, ""), time.Now().Add(patience))
+	_ = l.conn.flush()
+}
+
+func explainEnd(err error) error {
+	var closed *websocket.CloseError
+	switch {
+	case !errors.As(err, &closed):
+		return fmt.Errorf("the link was lost: %w", err)
+	case closed.Code == websocket.CloseAbnormalClosure:
+		return errors.New("the link was lost: the server dropped it without a close frame")
+	case closed.Code == websocket.CloseNoStatusReceived:
+		return errors.New("the server closed the link without a reason")
+	}
+	return fmt.Errorf("the server closed the link: %d %s", closed.Code, closed.Text)
+}
+
+func (l *link) setServing(serving bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.serving = serving
+}
+
+func (l *link) isServing() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.serving
+}
+
+// hold tells that the reader has begun or ceased to wait for room: meanwhile the peer's silence means nothing.
+func (l *link) hold(held bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = held
+	if !held {
+		l.conn.heardNow()
+	}
+}
+
+func (l *link) isHeld() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held
+}

@@ -1,0 +1,118 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/vantiq-go/connectorsdk/protocol"
+)
+
+// answer queues the last answers to a query. It never waits.
+func (o *outbound) answer(answers ...*answer) {
+	o.mu.Lock()
+	for _, a := range answers {
+		o.push(a)
+	}
+	if !o.speaking {
+		o.boundAnswers()
+	}
+	l, ready := o.link, o.speaking
+	o.mu.Unlock()
+	if ready {
+		l.wake()
+	}
+}
+
+// partialTurn waits until so much of a partial answer may be queued.
+func (o *outbound) partialTurn(ctx context.Context, n int) error {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return fmt.Errorf("source %s: %w", o.source, ErrClosed)
+	}
+	if o.partials.Len() == 0 && o.answerBytes < partialRoom {
+		o.mu.Unlock()
+		return nil
+	}
+	w := &waiter{bytes: n, ready: make(chan struct{})}
+	place := o.partials.PushBack(w)
+	o.mu.Unlock()
+	return o.waitFor(ctx, &o.partials, place, ErrNotConnected)
+}
+
+// partial queues a partial answer for which there is room, unless the query has ended or has lost its link.
+func (o *outbound) partial(a *answer) error {
+	o.mu.Lock()
+	q := a.query
+	switch {
+	case q.answered.Load():
+		o.mu.Unlock()
+		return q.twice()
+	case q.left != 0 && o.link != nil && q.left != o.link.id:
+		o.mu.Unlock()
+		return fmt.Errorf("source %s: %w: the link was lost between two parts of an answer, which therefore ends with %s", o.source, ErrNotConnected, CodeInterrupted)
+	}
+	o.push(a)
+	l, ready := o.link, o.speaking
+	o.mu.Unlock()
+	if ready {
+		l.wake()
+	}
+	return nil
+}
+
+func (o *outbound) push(a *answer) {
+	a.since = time.Now()
+	o.answers.pushBack(a)
+	o.answerBytes += len(a.message)
+	o.options.Group.incoming.add(len(a.message))
+}
+
+// boundAnswers keeps what is held without a session within its bounds: a large answer that does not fit is replaced by
+// a small error, so that the query still gets an answer.
+func (o *outbound) boundAnswers() {
+	for i := o.answers.len() - 1; i >= 0 && o.answerBytes > maxAnswerBytes; i-- {
+		a := *o.answers.at(i)
+		if a.failure {
+			continue
+		}
+		o.answerBytes -= len(a.message)
+		o.options.Group.incoming.add(-len(a.message))
+		o.interrupt(a)
+		o.answerBytes += len(a.message)
+		o.options.Group.incoming.add(len(a.message))
+	}
+}
+
+// interrupt turns an answer with data into what is left of it: a final one into an error, a partial one into nothing.
+func (o *outbound) interrupt(a *answer) {
+	switch {
+	case a.failure: // says all there is to say
+	case a.final:
+		a.failure = true
+		a.message = protocol.AppendQueryError(nil, a.query.address, interrupted())
+	default:
+		a.message = nil
+	}
+}
+
+func interrupted() QueryError {
+	return QueryError{Code: CodeInterrupted, Template: "the connection to Vantiq was lost in the middle of the answer; please ask again"}
+}
+
+func (o *outbound) expireAnswers(now time.Time) (expired int) {
+	for o.answers.len() > 0 && now.Sub((*o.answers.at(0)).since) > maxAnswerAge {
+		o.forgetAnswer(o.answers.popFront())
+		expired++
+	}
+	return expired
+}
+
+func (o *outbound) forgetAnswer(a *answer) {
+	o.answerBytes -= len(a.message)
+	o.options.Group.incoming.add(-len(a.message))
+	for o.partials.Len() > 0 && o.answerBytes < partialRoom {
+		letIn(&o.partials, nil)
+	}
+}

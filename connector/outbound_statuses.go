@@ -1,0 +1,132 @@
+package connector
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// status takes a status that the server sent in the session.
+func (o *outbound) status(l *link, failed *StatusError) {
+	o.mu.Lock()
+	if o.link != l {
+		o.mu.Unlock()
+		return
+	}
+	outcome := o.acks.status(failed, time.Now())
+	settling := o.acks.settling != nil
+	report := o.apply(outcome)
+	ready := o.ready()
+	o.mu.Unlock()
+	report()
+	if ready {
+		l.wake()
+	}
+	if settling {
+		l.tickBy(time.Now().Add(settleSilence))
+	}
+}
+
+var nothing = func() {}
+
+// apply does what an outcome demands, but for telling about it: that is left to the function it returns.
+func (o *outbound) apply(outcome outcome) (report func()) {
+	o.stats.acknowledged += uint64(outcome.acked)
+	o.stats.refused += uint64(len(outcome.refused))
+	type told struct {
+		event json.RawMessage
+		err   *StatusError
+	}
+	var refused []told
+	for _, r := range outcome.refused {
+		var entry [1]OutboxEntry
+		if n, err := o.queue.Read(r.seq-1, entry[:], 0); err == nil && n == 1 && entry[0].Seq == r.seq {
+			refused = append(refused, told{entry[0].Event, r.err})
+		}
+		for _, f := range o.flushers {
+			if r.seq <= f.target {
+				f.err = errors.Join(f.err, fmt.Errorf("%w: %w", ErrRefused, r.err))
+			}
+		}
+	}
+	if outcome.resend {
+		o.sent = max(o.settled, o.removed)
+	}
+	o.settle(outcome.through, outcome.acked+len(outcome.refused), outcome.bytes)
+	if refused == nil && outcome.stray == nil && !outcome.learned && !outcome.resend {
+		return nothing
+	}
+	return func() {
+		for _, r := range refused {
+			o.log.Error("Vantiq refused a notification; it is not sent again", "error", r.err, "bytes", len(r.event))
+			for _, hook := range o.hooks {
+				hook.OnRefused(o.source, r.event, r.err)
+			}
+		}
+		if outcome.stray != nil {
+			o.log.Warn("Vantiq reported an error that belongs to no notification, probably to a query's answer", "error", outcome.stray)
+		}
+		if outcome.learned {
+			o.log.Info("Vantiq acknowledges query responses as well; they are counted from now on")
+		}
+		if outcome.resend {
+			o.log.Warn("Vantiq reported an error and left acknowledgements out; the notifications in flight are sent again")
+		}
+	}
+}
+
+// tick looks after the time limits of acknowledgements and returns when to look again.
+func (o *outbound) tick(l *link, now time.Time) time.Time {
+	held := l.isHeld()
+	o.mu.Lock()
+	if o.link != l {
+		o.mu.Unlock()
+		return time.Time{}
+	}
+	if held {
+		o.acks.heardAt = now // statuses may be waiting where nobody reads
+	}
+	verdict, next := o.acks.silence(now, o.ponged, l.pingInterval > 0)
+	report := nothing
+	switch verdict {
+	case nowSettled:
+		report = o.apply(o.acks.settle())
+	case goBlind:
+		outcome := o.acks.serveBlind()
+		o.apply(outcome)
+		report = func() {
+			o.log.Warn("this server does not acknowledge notifications: from now on they count as delivered when they are written")
+		}
+	}
+	o.mu.Unlock()
+	report()
+	switch verdict {
+	case replaceLink:
+		l.fail(errors.New("the server has stopped acknowledging notifications; the link is replaced and they are sent again"))
+	case pingNow:
+		l.requestPing()
+	case nowSettled, goBlind:
+		l.wake()
+	}
+	return next
+}
+
+// pong takes note that a ping sent at that time has been answered.
+func (o *outbound) pong(l *link, sent time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.link == l {
+		o.ponged = sent
+		o.acks.quiet()
+		o.settle(o.settled, 0, 0)
+	}
+}
+
+func (o *outbound) fill(s *Stats) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.Accepted, s.Sent, s.Resent = o.stats.accepted, o.stats.sent, o.stats.resent
+	s.Acknowledged, s.Refused, s.Dropped = o.stats.acknowledged, o.stats.refused, o.stats.dropped
+	s.Queued, s.Window = o.held, o.acks.window
+}
