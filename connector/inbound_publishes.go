@@ -2,13 +2,14 @@ package connector
 
 // publish takes a published message. It blocks the reader while there is no room.
 func (in *inbound) publish(l *link, message Document) {
-	if in.offer(l, message) {
+	taken, stuck := in.offer(l, message)
+	if taken {
 		return
 	}
 	l.hold(true)
 	defer l.hold(false)
-	for !in.offer(l, message) {
-		if in.c.out.wait.Load() > 0 {
+	for ; !taken; taken, stuck = in.offer(l, message) {
+		if stuck {
 			in.c.out.failWaiters()
 		}
 		select {
@@ -18,27 +19,29 @@ func (in *inbound) publish(l *link, message Document) {
 	}
 }
 
-// offer takes or drops a message, or returns false if it must wait for room.
-func (in *inbound) offer(l *link, message Document) bool {
+// offer takes or drops a message, unless it must wait for room. It is stuck if somebody waits for room in the outbox,
+// which the acknowledgements behind this message would make, and there is no place left to put messages meanwhile.
+func (in *inbound) offer(l *link, message Document) (taken, stuck bool) {
 	size := len(message.Raw()) + messageOverhead
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	room := in.hasRoom(size, 0)
+	waiting := in.c.out.wait.Load() > 0
 	switch {
 	case in.draining, in.open == nil && !room:
 		in.drop()
-		return true
+		return true, false
 	case room:
 	case l.ctx.Err() != nil: // a message that was read is not given up because its link is
-	case in.c.out.wait.Load() > 0 && in.hasRoom(size, maxExcessBytes):
+	case waiting && in.hasRoom(size, maxExcessBytes):
 	default:
-		return false
+		return false, waiting
 	}
 	in.publishes.pushBack(message)
 	in.publishBytes += size
 	in.c.options.Group.incoming.add(size)
 	in.startPublishing()
-	return true
+	return true, false
 }
 
 // hasRoom reports whether a message of so many bytes may wait. With an excess, only bytes count.
