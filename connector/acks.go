@@ -10,9 +10,10 @@ type acks struct {
 	notifications int           // how many of them are notifications
 	bytes         int           // of these
 
-	window  int // notifications that may be in flight
-	widest  int
-	credits int // acknowledgements since the window last changed
+	window  int  // notifications that may be in flight
+	widest  int  // the window's limit
+	flooded bool // nothing but bytes limits the window: see outbound.relax
+	credits int  // acknowledgements since the window last changed
 
 	seen    bool      // this connection has had an acknowledgement
 	heardAt time.Time // when the last status came, or the session began
@@ -44,8 +45,9 @@ type settling struct {
 }
 
 const (
-	firstWindow      = 5       // the only width that is proven with real servers
-	maxFlightBytes   = 1 << 20 // in flight at most, unless one message alone is larger
+	firstWindow      = 5        // the only width that is proven with real servers
+	maxFlightBytes   = 1 << 20  // in flight at most, unless one message alone is larger
+	maxFloodBytes    = 16 << 20 // the same in a flood
 	settleSilence    = 2 * time.Second
 	ackSilence       = 10 * time.Second
 	blindWithoutPing = 30 * time.Second // where no ping may prove that the server is there
@@ -61,10 +63,29 @@ func (a *acks) room() (messages, bytes int) {
 		return 0, 0
 	case a.blind:
 		return a.widest, maxFlightBytes
-	case a.notifications > 0 && a.bytes >= maxFlightBytes:
+	}
+	bytes = maxFlightBytes - a.bytes
+	if a.flooded {
+		bytes = maxFloodBytes - a.bytes
+	}
+	if a.notifications > 0 && bytes <= 0 {
 		return 0, 0
 	}
-	return max(0, a.window-a.notifications), maxFlightBytes - a.bytes
+	return max(0, a.window-a.notifications), bytes
+}
+
+// limit returns how wide the window may become.
+func (a *acks) limit() int {
+	if a.flooded {
+		return maxFloodBytes
+	}
+	return a.widest
+}
+
+// flood lets the window grow as far as acknowledgements carry it, or ends that.
+func (a *acks) flood(on bool) {
+	a.flooded = on
+	a.window = min(a.window, a.limit())
 }
 
 // sentNotification records that a notification was handed to the link. Credited says that it was settled before.
@@ -171,7 +192,7 @@ func (a *acks) take(o *outcome, failed *StatusError) {
 	default:
 		o.acked++
 		if a.credits++; a.credits >= a.window {
-			a.window, a.credits = min(2*a.window, a.widest), 0
+			a.window, a.credits = min(2*a.window, a.limit()), 0
 		}
 	}
 	a.notifications--

@@ -2,46 +2,63 @@ package connector
 
 // publish takes a published message. It blocks the reader while there is no room.
 func (in *inbound) publish(l *link, message Document) {
-	taken, stuck := in.offer(l, message)
-	if taken {
-		return
+	place := in.offer(l, message)
+	if place == noPlace || place == noPlaceLeft {
+		l.hold(true)
+		defer l.hold(false)
 	}
-	l.hold(true)
-	defer l.hold(false)
-	for ; !taken; taken, stuck = in.offer(l, message) {
-		if stuck {
+	for {
+		switch place {
+		case taken:
+			return
+		case takenInExcess:
+			in.c.out.relax()
+			return
+		case noPlaceLeft:
 			in.c.out.failWaiters()
 		}
 		select {
 		case <-in.room:
 		case <-l.ctx.Done():
 		}
+		place = in.offer(l, message)
 	}
 }
 
-// offer takes or drops a message, unless it must wait for room. It is stuck if somebody waits for room in the outbox,
-// which the acknowledgements behind this message would make, and there is no place left to put messages meanwhile.
-func (in *inbound) offer(l *link, message Document) (taken, stuck bool) {
+// A place says what became of a message that was offered.
+type place int
+
+const (
+	taken         place = iota // or dropped
+	takenInExcess              // because somebody waits for room in the outbox, which acknowledgements behind it would make
+	noPlace                    // until the handler is done with another
+	noPlaceLeft                // though somebody waits for room in the outbox
+)
+
+// offer takes or drops a message, unless there is no place for it.
+func (in *inbound) offer(l *link, message Document) place {
 	size := len(message.Raw()) + messageOverhead
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	room := in.hasRoom(size, 0)
-	waiting := in.c.out.wait.Load() > 0
-	switch {
+	result, waiting := taken, in.c.out.wait.Load() > 0
+	switch room := in.hasRoom(size, 0); {
 	case in.draining, in.open == nil && !room:
 		in.drop()
-		return true, false
+		return taken
 	case room:
 	case l.ctx.Err() != nil: // a message that was read is not given up because its link is
 	case waiting && in.hasRoom(size, maxExcessBytes):
+		result = takenInExcess
+	case waiting:
+		return noPlaceLeft
 	default:
-		return false, waiting
+		return noPlace
 	}
 	in.publishes.pushBack(message)
 	in.publishBytes += size
 	in.c.options.Group.incoming.add(size)
 	in.startPublishing()
-	return true, false
+	return result
 }
 
 // hasRoom reports whether a message of so many bytes may wait. With an excess, only bytes count.

@@ -99,8 +99,31 @@ func (o *outbound) hasRoom(n int) bool {
 	if o.held == 0 {
 		return true
 	}
-	return o.held < o.options.OutboxMessages && o.bytes+n <= o.options.OutboxBytes &&
-		(o.queue.Durable() || !o.options.Group.outgoing.full(n))
+	switch {
+	case !o.queue.Durable() && o.options.Group.outgoing.full(n):
+		return false
+	case o.acks.flooded:
+		return o.bytes+n+(o.held+1)*messageOverhead <= o.options.OutboxBytes
+	}
+	return o.held < o.options.OutboxMessages && o.bytes+n <= o.options.OutboxBytes
+}
+
+// relax is called when published messages can no longer be queued because their handler waits for room in the outbox. The
+// acknowledgements that would make room are behind more such messages in the stream: as many as TCP holds. To read those
+// and still keep up, as many notifications must be in flight as there are messages in the stream, so that from now on
+// only bytes limit the outbox and its window. The flood is over when the outbox has become half empty.
+func (o *outbound) relax() {
+	o.mu.Lock()
+	if !o.acks.flooded {
+		o.acks.flood(true)
+		o.log.Debug("published messages come faster than notifications are acknowledged; more of them may be in flight")
+	}
+	o.admit()
+	l, ready := o.link, o.ready()
+	o.mu.Unlock()
+	if ready {
+		l.wake()
+	}
 }
 
 func (o *outbound) take(n int) {
@@ -118,6 +141,14 @@ func (o *outbound) release(notifications, n int) {
 	if !o.queue.Durable() {
 		o.options.Group.outgoing.add(-n)
 	}
+	if o.acks.flooded && o.held <= o.options.OutboxMessages/2 && o.bytes <= o.options.OutboxBytes/2 {
+		o.acks.flood(false)
+	}
+	o.admit()
+}
+
+// admit lets in, in their order, those for whom there is room.
+func (o *outbound) admit() {
 	for o.waiters.Len() > 0 {
 		w := o.waiters.Front().Value.(*waiter)
 		if !o.hasRoom(w.bytes) {

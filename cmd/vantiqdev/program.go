@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// A program is what PROGRAM names: an executable, or a Go package of which one can be built.
+type program struct {
+	name string
+	path string // of the executable; empty for a Go package
+
+	directory string // where to build the package
+	pattern   string // what to build there
+}
+
+// nameOf returns a short name for PROGRAM.
+func nameOf(argument string) string {
+	if absolute, err := filepath.Abs(argument); err == nil {
+		argument = absolute // "." has a name too
+	}
+	name := filepath.Base(argument)
+	return strings.TrimSuffix(strings.TrimSuffix(name, ".exe"), ".go")
+}
+
+// find returns the program that PROGRAM names.
+func find(argument string) (program, error) {
+	p := program{name: nameOf(argument)}
+	info, err := os.Stat(argument)
+	switch {
+	case err == nil && info.IsDir():
+		// Built in its own directory, so that the go command finds the module it belongs to.
+		p.directory, p.pattern = argument, "."
+		return p, nil
+	case err == nil && filepath.Ext(argument) == ".go":
+		p.directory, p.pattern = filepath.Dir(argument), filepath.Base(argument)
+		return p, nil
+	case err == nil:
+		p.path, err = filepath.Abs(argument)
+		return p, err
+	case !errors.Is(err, fs.ErrNotExist):
+		return p, err
+	}
+	if path, err := exec.LookPath(argument); err == nil {
+		p.path = path
+		return p, nil
+	}
+	if first, _, slashes := strings.Cut(argument, "/"); slashes && strings.Contains(strings.Trim(first, "."), ".") {
+		p.pattern = argument // like github.com/…
+		return p, nil
+	}
+	directory, _ := os.Getwd()
+	return p, fmt.Errorf("PROGRAM %s is neither a directory with a Go package nor an executable (seen from %s)", argument, directory)
+}
+
+// buildCommand returns the command that builds the program into a directory. For a directory, and not a file, the go
+// command refuses a package that is not a program.
+func (p program) buildCommand(into string) (*exec.Cmd, error) {
+	goCommand, err := exec.LookPath("go")
+	if err != nil {
+		return nil, fmt.Errorf("the go command is needed to build %s: install Go, or name an executable", p.name)
+	}
+	c := exec.Command(goCommand, "build", "-o", into+string(filepath.Separator), p.pattern)
+	c.Dir = p.directory
+	return c, nil
+}
+
+// built returns the executable that the go command has left in a directory.
+func built(directory string) (path string, err error) {
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		return "", err
+	}
+	if len(entries) != 1 {
+		return "", fmt.Errorf("the go command built %d programs, not one: name a single package", len(entries))
+	}
+	return filepath.Join(directory, entries[0].Name()), nil
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// maxShown is how much of a JSON text is shown.
+const maxShown = 200
+
+// shorten returns a JSON text on one line, as much of it as a person wants to read.
+func shorten(text json.RawMessage) string {
+	var compact bytes.Buffer
+	if json.Compact(&compact, text) != nil {
+		compact.Reset()
+		compact.Write(text)
+	}
+	runes := []rune(compact.String())
+	if len(runes) <= maxShown {
+		return string(runes)
+	}
+	return fmt.Sprintf("%s… (%s)", string(runes[:maxShown]), count(compact.Len(), "byte"))
+}
+
+// short returns a duration with no more digits than say something.
+func short(d time.Duration) string {
+	switch {
+	case d >= 10*time.Second:
+		return d.Round(time.Second).String()
+	case d >= time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	case d >= 10*time.Millisecond:
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(10 * time.Microsecond).String()
+}
+
+func count(n int, what string) string {
+	switch n {
+	case 0:
+		return "no " + what + "s"
+	case 1:
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// enumerate lists some names, but not a hundred of them.
+func enumerate(what string, names []string) string {
+	const listed = 5
+	if len(names) == 1 {
+		return what + " " + names[0]
+	}
+	if len(names) > listed {
+		return fmt.Sprintf("%s %s … (%d)", what+"s", strings.Join(names[:listed], ", "), len(names))
+	}
+	return what + "s " + strings.Join(names, ", ")
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vantiq-go/connectorsdk/connector"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+// A process is the program, to be run in a directory of its own.
+type process struct {
+	*exec.Cmd
+	out *bytes.Buffer // both outputs; to be read when the process has ended
+}
+
+// builtIn is where the program was built, once for all tests; empty if none needed it.
+var builtIn string
+
+var buildOnce = sync.OnceValue(func() (err error) {
+	if builtIn, err = os.MkdirTemp("", "test-connector-"); err != nil {
+		return err
+	}
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(builtIn, "test-connector"), ".").CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+})
+
+func build(t *testing.T) (program string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	if err := buildOnce(); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(builtIn, "test-connector")
+}
+
+// prepare returns a process with a server.config, or with none if config is empty.
+func prepare(t *testing.T, program, config string, environment ...string) process {
+	t.Helper()
+	p := process{exec.CommandContext(t.Context(), program), new(bytes.Buffer)}
+	p.Dir, p.Stdout, p.Stderr = t.TempDir(), p.out, p.out
+	p.Env = append([]string{"LOG_LEVEL=error"}, environment...)
+	if config != "" {
+		if err := os.WriteFile(filepath.Join(p.Dir, "server.config"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// fails runs the process and expects exit code 1, with one line that holds all texts.
+func (p process) fails(t *testing.T, texts ...string) {
+	t.Helper()
+	err := p.Run()
+	out := strings.TrimSpace(p.out.String())
+	line := out[strings.LastIndex(out, "\n")+1:]
+	if p.ProcessState.ExitCode() != 1 || !strings.HasPrefix(line, "test-connector: ") {
+		t.Errorf("it ended with %v and wrote %q", err, out)
+	}
+	for _, text := range texts {
+		if !strings.Contains(line, text) {
+			t.Errorf("%q does not say %q", line, text)
+		}
+	}
+}
+
+func configFor(server *vantiqtest.Server, more ...string) string {
+	lines := append([]string{"targetServer=" + server.URL(), "authToken=" + server.Token(), "sources=TestSource"}, more...)
+	return strings.Join(lines, "\n")
+}
+
+func TestProcessDrains(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs SIGTERM")
+	}
+	program := build(t)
+	server := vantiqtest.NewServer()
+	defer server.Close()
+	source := server.Source("TestSource", document{"testConfig": document{"notifyOnConnect": true}})
+	port := freePort(t)
+	p := prepare(t, program, configFor(server, "tcpProbeHost=127.0.0.1", "tcpProbePort="+port))
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	notified(t, source, `{"event":"connect","connects":1,"closes":0,"config":{"notifyOnConnect":true}}`)
+	publish(t, source, document{}) // handled when Connect has returned
+	notified(t, source, `{}`)
+	if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err != nil {
+		t.Error(err)
+	} else {
+		_ = conn.Close()
+	}
+
+	answered := make(chan error, 1)
+	go func() {
+		_, err := source.Query(t.Context(), document{"do": "delay", "delayMs": 1000})
+		answered <- err
+	}()
+	waitOpen(t, source)
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answered; err != nil {
+		t.Errorf("the query that was running failed: %v", err)
+	}
+	if err := p.Wait(); err != nil || p.out.Len() > 0 {
+		t.Errorf("it ended with %v and wrote %q", err, p.out)
+	}
+}
+
+// waitOpen waits until the connector has a query beside the one that asks.
+func waitOpen(t *testing.T, source *vantiqtest.Source) {
+	t.Helper()
+	for open := 0; open < 2; {
+		rows, err := source.Query(t.Context(), document{"do": "stats"})
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("stats: %v (%v)", rows, err)
+		}
+		var row statsRow
+		if err := rows[0].Decode(&row); err != nil {
+			t.Fatal(err)
+		}
+		open = row.QueriesOpen
+	}
+}
+
+func TestProcessWithAHangingQuery(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs SIGTERM")
+	}
+	program := build(t)
+	server := vantiqtest.NewServer()
+	defer server.Close()
+	source := server.Source("TestSource", nil)
+	p := prepare(t, program, configFor(server, "tcpProbePort=0", "drainTime=1s"), queryTimeoutVariable+"=50ms")
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := source.WaitConnected(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, source, document{})
+	notified(t, source, `{}`)
+	queryFails(t, source, document{"do": "hang"}, connector.CodeTimeout, "the connector had no answer within 50ms")
+	began := time.Now()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil || time.Since(began) > 5*time.Second {
+		t.Errorf("it ended after %v with %v and wrote %q", time.Since(began), err, p.out)
+	}
+}
+
+func TestProcessLeavesAlsoWhileVantiqIsAway(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs SIGTERM")
+	}
+	program := build(t)
+	server := vantiqtest.NewServer()
+	defer server.Close()
+	source := server.Source("TestSource", nil)
+	source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+	p := prepare(t, program, configFor(server, "tcpProbePort=0", "drainTime=1s"))
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := source.WaitConnected(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, source, document{})
+	notified(t, source, `{}`)
+	server.Stop(vantiqtest.FIN)
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil || !strings.Contains(p.out.String(), connector.ErrUndelivered.Error()) {
+		t.Errorf("it ended with %v and wrote %q", err, p.out)
+	}
+}
+
+func TestProcessRefusesWhatIsWrong(t *testing.T) {
+	program := build(t)
+	server := vantiqtest.NewServer()
+	defer server.Close()
+	server.Source("TestSource", nil)
+	config := configFor(server, "tcpProbePort=0")
+
+	prepare(t, program, "").fails(t, "server.config: does not exist")
+	prepare(t, program, config, "LOG_LEVEL=loud").fails(t, `LOG_LEVEL "loud" is not accepted`)
+	prepare(t, program, config, outboxVariable+"=/var/lib").fails(t,
+		"TEST_CONNECTOR_OUTBOX is set, but the SDK has no durable outbox yet")
+	prepare(t, program, config, queryTimeoutVariable+"=soon").fails(t,
+		`TEST_CONNECTOR_QUERY_TIMEOUT "soon" is not a duration`)
+
+	rejected := prepare(t, program, strings.Replace(config, server.Token(), "not-this-one", 1))
+	rejected.fails(t, "source TestSource", "token")
+	if strings.Contains(rejected.out.String(), "not-this-one") {
+		t.Errorf("it shows the token: %q", rejected.out)
+	}
+}
+
+func TestProcessTellsItsVersion(t *testing.T) {
+	p := prepare(t, build(t), "")
+	p.Args = append(p.Args, "-version")
+	if err := p.Run(); err != nil || !strings.HasPrefix(p.out.String(), sdkModule+" ") {
+		t.Errorf("it ended with %v and wrote %q", err, p.out)
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
