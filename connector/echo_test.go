@@ -57,7 +57,7 @@ func TestEchoOverASocketAndInMemory(t *testing.T) {
 // A reader that stops while its handler waits for acknowledgements, which only it could read, is a deadlock. Publishes
 // come as fast as TCP takes them, each is echoed, and the acknowledgements are in the same stream.
 func TestEchoOfAFloodComesBackWhole(t *testing.T) {
-	const messages = 200_000
+	const messages = floodMessages
 	b := setUpOn(t, nil, connector.Options{Logger: quiet})
 	var next atomic.Int64
 	var wrong sync.Once

@@ -30,10 +30,14 @@ const patience = time.Minute
 
 // setUp starts a server on an in-memory network, for tests in virtual time.
 func setUp(t *testing.T, config any, options connector.Options, more ...vantiqtest.Option) *bench {
-	network := vantiqtest.NewNetwork()
-	if options.DialContext == nil {
-		options.DialContext = network.DialContext
-	}
+	t.Helper()
+	return setUpIn(t, vantiqtest.NewNetwork(), config, options, more...)
+}
+
+// setUpIn does so on a network that the test knows.
+func setUpIn(t *testing.T, network *vantiqtest.Network, config any, options connector.Options, more ...vantiqtest.Option) *bench {
+	t.Helper()
+	options.DialContext = network.DialContext
 	return setUpOn(t, config, options, append(more, vantiqtest.WithNetwork(network))...)
 }
 

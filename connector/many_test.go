@@ -1,0 +1,154 @@
+package connector_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vantiq-go/connectorsdk/connector"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+func TestAThousandQueriesAndPublishesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{})
+		var running, most, next atomic.Int64
+		b.connect(connector.Handlers{
+			Query: func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+				most.Store(max(most.Load(), running.Add(1)))
+				defer running.Add(-1)
+				pass(time.Second)
+				return q.Complete(ctx, q.Parameters())
+			},
+			Publish: func(_ context.Context, _ *connector.SourceConnection, message connector.Document) error {
+				if want := fmt.Sprintf(`{"n":%d}`, next.Add(1)-1); message.String() != want {
+					t.Errorf("%s came where %s was due", message, want)
+				}
+				pass(10 * time.Millisecond)
+				return nil
+			},
+		})
+		var all sync.WaitGroup
+		for n := range 1000 {
+			all.Go(func() {
+				rows, err := b.source.Query(context.Background(), object{"n": n})
+				if err != nil || fmt.Sprint(rows) != fmt.Sprintf(`[{"n":%d}]`, n) {
+					t.Errorf("query %d: %v, %v", n, rows, err)
+				}
+			})
+			b.must(b.source.Publish(b.soon(), object{"n": n}))
+		}
+		all.Wait()
+		if s := b.conn.Stats(); most.Load() != 64 || s.Publishes != 1000 || s.QueriesOpen != 0 || s.Reconnects != 0 || len(b.source.Stray()) > 0 {
+			t.Errorf("%d at once, stats %+v", most.Load(), s)
+		}
+	})
+}
+
+// Two processes with the same fixed secret take the source from each other for ever, but not fast.
+func TestTwoConnectorsWithTheSameSecretDoNotFightFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := vantiqtest.NewNetwork()
+		server := vantiqtest.NewServer(vantiqtest.WithNetwork(network))
+		defer server.Close()
+		source := server.Source("EchoSource", nil)
+		var all sync.WaitGroup
+		ctx, stop := context.WithCancel(context.Background())
+		for range 2 {
+			conn, err := connector.New("EchoSource", connector.Options{TargetServer: server.URL(), AuthToken: "local-token", ReconnectSecret: "same", DialContext: network.DialContext})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				if err := conn.Run(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		pass(10 * time.Minute)
+		stop()
+		all.Wait()
+		connects := source.Connects()
+		late := 0
+		for _, c := range connects {
+			if time.Since(c.Time) < 5*time.Minute {
+				late++
+			}
+		}
+		if late > 2*5*9 || len(connects) > 300 {
+			t.Errorf("%d connects in ten minutes, %d in the last five", len(connects), late)
+		}
+	})
+}
+
+// A standby with another secret is refused until the first one has gone.
+func TestAnotherConnectorIsRefusedUntilTheSourceIsFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := vantiqtest.NewNetwork()
+		b := setUpIn(t, network, nil, connector.Options{}).connect(echo())
+		standby, err := connector.New("EchoSource", connector.Options{TargetServer: b.server.URL(), AuthToken: "local-token", DialContext: network.DialContext})
+		b.must(err)
+		ended := make(chan error, 1)
+		go func() { ended <- standby.Run(context.Background()) }()
+		pass(10 * time.Minute)
+		if standby.State() == connector.Connected || len(b.server.Dials()) != 2 {
+			t.Errorf("the standby is %v after %d links", standby.State(), len(b.server.Dials()))
+		}
+		b.must(b.end())
+		b.ended <- nil
+		b.must(standby.WaitConnected(b.soon()))
+		b.must(standby.Close(b.soon()))
+		b.must(<-ended)
+	})
+}
+
+// What an idle source costs: two goroutines, and nothing that grows.
+func TestAnIdleSourceHasTwoGoroutines(t *testing.T) {
+	const sources = 100
+	synctest.Test(t, func(t *testing.T) {
+		network := vantiqtest.NewNetwork()
+		server := vantiqtest.NewServer(vantiqtest.WithNetwork(network))
+		defer server.Close()
+		group := connector.NewGroup(sources)
+		ctx, stop := context.WithCancel(context.Background())
+		var all sync.WaitGroup
+		for n := range sources {
+			name := fmt.Sprint("Source", n)
+			server.Source(name, nil)
+			conn, err := connector.New(name, connector.Options{TargetServer: server.URL(), AuthToken: "local-token", DialContext: network.DialContext, Group: group})
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.SetHandlers(echo())
+			all.Go(func() { _ = conn.Run(ctx) })
+			if err := conn.WaitConnected(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(5 * time.Minute)
+		synctest.Wait()
+		if n := goroutinesOfSDK(); n != 2*sources {
+			t.Errorf("%d goroutines of the SDK for %d idle sources", n, sources)
+		}
+		stop()
+		all.Wait()
+	})
+}
+
+// goroutinesOfSDK counts the goroutines in which code of package connector runs or waits.
+func goroutinesOfSDK() (n int) {
+	stacks := make([]byte, 16<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for _, stack := range strings.Split(string(stacks), "\n\n") {
+		if strings.Contains(stack, "connectorsdk/connector.(*") {
+			n++
+		}
+	}
+	return n
+}
