@@ -77,7 +77,7 @@ func (a *acks) room() (messages, bytes int) {
 // limit returns how wide the window may become.
 func (a *acks) limit() int {
 	if a.flooded {
-		return maxFloodBytes
+		return maxFloodBytes / messageOverhead // no more fit into the outbox
 	}
 	return a.widest
 }
