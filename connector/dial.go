@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -71,13 +72,13 @@ const readBufferSize = 1024
 
 // dial opens a WebSocket. Its errors say what to do.
 func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *conn, error) {
-	var under *conn
+	var under atomic.Pointer[conn]
 	opened := func(c net.Conn, err error) (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		under = newConn(c, d.writeTimeout)
-		return under, nil
+		under.Store(newConn(c, d.writeTimeout))
+		return under.Load(), nil
 	}
 	upgrade := websocket.Dialer{
 		NetDialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
@@ -92,8 +93,8 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *conn, error) {
 	}
 	// gorilla turns ctx into a deadline of the connection, but does not notice that it is cancelled.
 	defer context.AfterFunc(ctx, func() {
-		if under != nil {
-			_ = under.SetDeadline(time.Unix(1, 0))
+		if c := under.Load(); c != nil {
+			_ = c.SetDeadline(time.Unix(1, 0))
 		}
 	})()
 	ws, response, err := upgrade.DialContext(ctx, d.target.String(), d.header)
@@ -103,8 +104,8 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *conn, error) {
 		}
 		return nil, nil, fmt.Errorf("connecting to %s: %w", d.target.Redacted(), explain(err, response))
 	}
-	under.gather()
-	return ws, under, nil
+	under.Load().gather()
+	return ws, under.Load(), nil
 }
 
 func (d *dialer) connectTLS(ctx context.Context, address string) (net.Conn, error) {

@@ -88,6 +88,14 @@ const (
 	reconnectAsked
 )
 
+// repeats reports whether an event says nothing that the one before it did not.
+func (e event) repeats(before event) bool {
+	if e.kind != before.kind {
+		return false
+	}
+	return e.kind == reconnectAsked || e.kind == statusCame && e.status.Status < 300 && e.status.Status == before.status.Status
+}
+
 // maxEvents bounds what a server can pile up while nobody attends to its events. Only a broken one does.
 const maxEvents = 64
 
@@ -160,8 +168,8 @@ func (l *link) post(e event) {
 	l.mu.Lock()
 	last := len(l.events) - 1
 	switch {
-	case e.kind == reconnectAsked && last >= 0 && l.events[last].kind == reconnectAsked:
-		// asking twice is asking once
+	case last >= 0 && e.repeats(l.events[last]):
+		// asking twice is asking once, and so with statuses
 	case last+1 == maxEvents:
 		l.mu.Unlock()
 		l.fail(errTooManyEvents)

@@ -22,13 +22,10 @@ import (
 // that does not exist or is taken. Somebody may mend it, and nobody may be there to start the connector again.
 func (c *SourceConnection) final(err error) bool {
 	var rejected *rejectedError
-	switch {
-	case errors.As(err, &rejected):
-		return c.options.AuthTokenFile == "" || c.options.AuthToken != ""
-	case c.options.FailOnConnectionError:
-		return c.count.sessions.Load() == 0
+	if errors.As(err, &rejected) && c.options.AuthToken != "" {
+		return true
 	}
-	return false
+	return c.options.FailOnConnectionError && c.count.sessions.Load() == 0
 }
 
 // rejectedError says that Vantiq does not accept the auth token.

@@ -123,9 +123,10 @@ func (c *SourceConnection) Stats() Stats {
 	return s
 }
 
-// Go runs work in the background of the current session: a poller, a subscription. Its ctx ends when the session does or
-// the connection drains; work must return soon after, as Close is called only then. An error is logged. It may be called
-// from Connect on, and returns [ErrNotConnected] when there is no session.
+// Go runs work in the background of the current session: a poller, a subscription. Its ctx ends when the link is lost, the
+// session ends or the connection drains; work must return soon after, as Close is called only then. Work that should
+// outlive a link belongs into a goroutine of the program's own. An error is logged. Go may be called from Connect on, and
+// returns [ErrNotConnected] when there is no session.
 func (c *SourceConnection) Go(work func(ctx context.Context) error) error {
 	s := c.current.Load()
 	if s == nil {

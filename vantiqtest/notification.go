@@ -21,7 +21,8 @@ func (s *Source) Notification(ctx context.Context) (event protocol.Document, err
 	return event, err
 }
 
-// Notifications takes all notifications that are there, in the order in which they came. It does not wait.
+// Notifications takes all notifications that are there, in the order in which they came. It does not wait. What nobody
+// takes is kept: a long run that does not want them discards them by HandleNotifications.
 func (s *Source) Notifications() []protocol.Document {
 	s.mu.Lock()
 	defer s.mu.Unlock()

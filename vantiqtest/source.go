@@ -116,7 +116,8 @@ func (s *Source) Sessions() int {
 	return s.sessions
 }
 
-// WaitConnected waits until the source has a session.
+// WaitConnected waits until the source has a session. From then on Vantiq sends work, while the connector may still be
+// digesting its configuration: a query may be told so.
 func (s *Source) WaitConnected(ctx context.Context) error {
 	return s.await(ctx, "a connector", func() bool { return s.link != nil })
 }
