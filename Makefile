@@ -1,0 +1,18 @@
+# The targets are the steps of .ci/run, one by one; "make ci" is what CI runs.
+
+# Tools.
+GOLANGCI_LINT_VERSION := v2.15.0
+# How long each fuzz target runs; for a real campaign: make fuzz FUZZ_TIME=10m
+FUZZ_TIME := 6s
+
+steps := fmt vet lint test race fuzz build examples deps docs tidy
+
+.PHONY: all ci $(steps)
+
+all: fmt vet lint docs test
+
+$(steps):
+	.ci/run $@
+
+ci:
+	.ci/run
