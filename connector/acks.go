@@ -47,7 +47,7 @@ type settling struct {
 const (
 	firstWindow      = 5        // the only width that is proven with real servers
 	maxFlightBytes   = 1 << 20  // in flight at most, unless one message alone is larger
-	maxFloodBytes    = 16 << 20 // the same in a flood
+	maxFloodBytes    = 64 << 20 // the same in a flood
 	settleSilence    = 2 * time.Second
 	ackSilence       = 10 * time.Second
 	blindWithoutPing = 30 * time.Second // where no ping may prove that the server is there
@@ -192,7 +192,11 @@ func (a *acks) take(o *outcome, failed *StatusError) {
 	default:
 		o.acked++
 		if a.credits++; a.credits >= a.window {
-			a.window, a.credits = min(2*a.window, a.limit()), 0
+			growth := 2
+			if a.flooded {
+				growth = 8 // each round brings as many messages as TCP holds, which must be queued meanwhile
+			}
+			a.window, a.credits = min(growth*a.window, a.limit()), 0
 		}
 	}
 	a.notifications--
@@ -248,13 +252,29 @@ func (a *acks) trust() {
 	a.recentBytes, a.unsure = 0, 0
 }
 
-// quiet notes that the server has answered a ping sent after everything, and that nothing is in flight: responses that
-// have had no status by now get none.
-func (a *acks) quiet() {
-	if a.flights.len() == 0 {
+// quiet notes that the server has answered a ping sent at that time, and that nothing is in flight: responses sent before
+// that have had no status by now get none.
+func (a *acks) quiet(pinged time.Time) {
+	if a.flights.len() > 0 {
+		return
+	}
+	for a.recent.len() > 0 && !a.recent.at(0).at.After(pinged) {
+		a.recentBytes -= a.recent.popFront().bytes
+	}
+	a.unsure = 0
+	for i := range a.recent.len() {
+		if a.recent.at(i).seq == 0 {
+			a.unsure++
+		}
+	}
+	if a.unsure == 0 {
 		a.trust()
 	}
 }
+
+// doubt gives up what was learned about responses: the server has stopped acknowledging, so perhaps it never
+// acknowledged those, and a doubled status was taken for one.
+func (a *acks) doubt() { a.answersToo = false }
 
 // forget takes the notifications up to seq as settled without their statuses, which will still come.
 func (a *acks) forget(seq uint64) {
@@ -268,6 +288,12 @@ func (a *acks) forget(seq uint64) {
 			a.bytes -= f.bytes
 		}
 		*f = flight{at: f.at}
+	}
+	for i := range a.recent.len() {
+		if f := a.recent.at(i); f.seq != 0 && f.seq <= seq {
+			a.recentBytes -= f.bytes
+			*f = flight{at: f.at}
+		}
 	}
 }
 
@@ -333,24 +359,23 @@ func (a *acks) silence(now, ponged time.Time, pings bool) (verdict, time.Time) {
 	if a.settling != nil {
 		return judge(now, a.heardAt.Add(settleSilence), nowSettled)
 	}
-	sent, waiting := a.oldest()
+	since, waiting := a.oldest()
+	if a.heardAt.After(since) {
+		since = a.heardAt
+	}
 	switch {
 	case !waiting || a.blind:
 		return waitOn, time.Time{}
 	case a.seen:
-		since := sent
-		if a.heardAt.After(since) {
-			since = a.heardAt
-		}
 		return judge(now, since.Add(ackSilence), replaceLink)
 	case !pings:
-		return judge(now, sent.Add(blindWithoutPing), goBlind)
-	case now.Before(sent.Add(ackSilence / 2)):
-		return waitOn, sent.Add(ackSilence / 2)
-	case !ponged.After(sent):
+		return judge(now, since.Add(blindWithoutPing), goBlind)
+	case now.Before(since.Add(ackSilence / 2)):
+		return waitOn, since.Add(ackSilence / 2)
+	case !ponged.After(since):
 		return pingNow, now.Add(ackSilence / 2)
 	}
-	return judge(now, sent.Add(ackSilence), goBlind)
+	return judge(now, since.Add(ackSilence), goBlind)
 }
 
 func judge(now, due time.Time, v verdict) (verdict, time.Time) {

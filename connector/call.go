@@ -32,8 +32,21 @@ func (c *SourceConnection) call(handler string, f func() error) (err error) {
 			hook.OnHandled(c.source, handler, time.Since(started), err)
 		}
 	}()
-	err = f()
+	if err = f(); err != nil {
+		_ = err.Error() // a nil pointer in an error panics here, where that is the handler's fault
+	}
 	returned = true
+	return err
+}
+
+// callApart calls a handler on a goroutine of its own, so that one that ends its goroutine does not end the caller's.
+func (c *SourceConnection) callApart(handler string, f func() error) error {
+	err, done := errGoexit, make(chan struct{})
+	go func() { // ends when the handler does, which is waited for
+		defer close(done)
+		err = c.call(handler, f)
+	}()
+	<-done
 	return err
 }
 
@@ -76,11 +89,18 @@ func (c *SourceConnection) handleQuery(q *Query) {
 	case errors.Is(err, ErrAnswerLater):
 	case errors.As(err, &panicked):
 		_ = q.fail(QueryError{Code: CodePanic, Template: "the connector panicked: {0}", Parameters: []any{fmt.Sprint(panicked.value)}})
-	case q.ctx.Err() != nil && errors.Is(err, q.ctx.Err()), errors.Is(err, context.Cause(q.ctx)) && context.Cause(q.ctx) != nil:
-		_ = q.fail(c.givenUp())
 	default:
-		_ = q.fail(asQueryError(err))
+		_ = q.fail(q.errorFor(err))
 	}
+}
+
+// errorFor returns what the query fails with because of err.
+func (q *Query) errorFor(err error) QueryError {
+	ended, cause := q.ctx.Err(), context.Cause(q.ctx)
+	if errors.Is(err, ErrNotConnected) || ended != nil && (errors.Is(err, ended) || errors.Is(err, cause)) {
+		return q.c.givenUp()
+	}
+	return asQueryError(err)
 }
 
 // givenUp is the answer to a query whose handler stopped because its session did.

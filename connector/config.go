@@ -45,7 +45,7 @@ func decodeConfig(config Document, target any, t reflect.Type) (problems []error
 		TagName:    "json",
 		Squash:     true, // embedded structs, as encoding/json has it
 		MatchName:  func(key, field string) bool { return key == field },
-		DecodeHook: mapstructure.ComposeDecodeHookFunc(mapstructure.TextUnmarshallerHookFunc(), fromText),
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(byItself, mapstructure.TextUnmarshallerHookFunc(), fromText),
 	})
 	if err != nil {
 		return []error{err}
@@ -70,7 +70,7 @@ func checkFields(t reflect.Type, value any, path string) (problems []error) {
 		for _, key := range slices.Sorted(maps.Keys(members)) {
 			problems = append(problems, checkFields(t.Elem(), members[key], fmt.Sprintf("%s[%s]", path, key))...)
 		}
-	case kind == reflect.Struct:
+	case kind == reflect.Struct && !decodesItself(t):
 		members, isObject := value.(map[string]any)
 		if !isObject {
 			return nil // the decoder says what it is, or it is a text that unmarshals itself
@@ -85,7 +85,7 @@ func checkFields(t reflect.Type, value any, path string) (problems []error) {
 			}
 		}
 		for _, key := range slices.Sorted(maps.Keys(fields)) {
-			if _, there := members[key]; !there && !fields[key].optional {
+			if members[key] == nil && !fields[key].optional {
 				problems = append(problems, fmt.Errorf("%s: missing", join(path, key)))
 			}
 		}
@@ -106,14 +106,43 @@ type field struct {
 	optional bool
 }
 
+// embedded returns the struct behind a pointer.
+func embedded(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
+}
+
+// decodesItself reports whether a type has a JSON form of its own, as Document does.
+func decodesItself(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
+}
+
+// byItself lets a type decode itself that can.
+func byItself(from, to reflect.Value) (any, error) {
+	if !decodesItself(to.Type()) || from.Type() == to.Type() {
+		return from.Interface(), nil
+	}
+	text, err := json.Marshal(from.Interface())
+	if err != nil {
+		return nil, err
+	}
+	value := reflect.New(to.Type())
+	if err := json.Unmarshal(text, value.Interface()); err != nil {
+		return nil, err
+	}
+	return value.Elem().Interface(), nil
+}
+
 func collectFields(t reflect.Type, fields map[string]field) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case name == "-":
-		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
-			collectFields(f.Type, fields)
+		case f.Anonymous && name == "" && embedded(f.Type).Kind() == reflect.Struct:
+			collectFields(embedded(f.Type), fields)
 		case f.IsExported():
 			optional := strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
 			fields[cmp.Or(name, f.Name)] = field{f.Type, optional}
@@ -123,25 +152,25 @@ func collectFields(t reflect.Type, fields map[string]field) {
 
 // fromText converts what was typed as text into the number, boolean or duration that the field is.
 func fromText(from, to reflect.Value) (any, error) {
-	number, isNumber := from.Interface().(json.Number)
 	text, isText := from.Interface().(string)
+	number, isNumber := from.Interface().(json.Number)
+	if isNumber {
+		text = string(number)
+	}
 	if !isNumber && !isText {
 		return from.Interface(), nil
 	}
 	text = strings.TrimSpace(text)
 	if to.Type() == reflect.TypeFor[time.Duration]() {
-		if duration, err := time.ParseDuration(text + string(number)); err == nil {
+		if duration, err := time.ParseDuration(text); err == nil {
 			return duration, nil
 		}
-		return nil, fmt.Errorf("%q is not a duration, write it like 1m30s", text+string(number))
-	}
-	if isNumber {
-		return number, nil
+		return nil, fmt.Errorf("%q is not a duration, write it like 1m30s", text)
 	}
 	var err error
-	var value any = from.Interface()
+	value := from.Interface()
 	switch kind := to.Kind(); {
-	case kind == reflect.Bool:
+	case kind == reflect.Bool && isText:
 		if value, err = strconv.ParseBool(strings.ToLower(text)); err != nil {
 			return nil, fmt.Errorf("%q is not true or false", text)
 		}

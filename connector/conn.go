@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -12,13 +13,15 @@ import (
 // the peer, which costs one clock reading per system call instead of one deadline per message.
 type conn struct {
 	net.Conn
-	writeTimeout time.Duration
+	timeout atomic.Int64 // of a write, in nanoseconds
 
-	heard atomic.Int64 // when the last byte came, in nanoseconds since epoch
+	heard  atomic.Int64  // when the last byte came, in nanoseconds since epoch
+	passed atomic.Uint64 // bytes that the kernel has taken since gathering began
 
 	writes    sync.Mutex // guards what follows; held while bytes are handed to the kernel
 	gathering bool       // false while the HTTP upgrade goes through
 	gathered  []byte     // from buffers; nil when there is nothing to flush
+	taken     uint64     // bytes that Write was given since gathering began
 
 	ahead []byte  // read but not yet wanted; the reader's own
 	store *[]byte // what ahead is a part of; back to buffers when ahead is used up
@@ -34,7 +37,8 @@ var buffers = sync.Pool{New: func() any {
 }}
 
 func newConn(under net.Conn, writeTimeout time.Duration) *conn {
-	c := &conn{Conn: under, writeTimeout: writeTimeout}
+	c := &conn{Conn: under}
+	c.timeout.Store(int64(writeTimeout))
 	c.heardNow()
 	return c
 }
@@ -89,6 +93,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if !c.gathering {
 		return c.Conn.Write(p)
 	}
+	c.taken += uint64(len(p))
 	if len(c.gathered)+len(p) > bufferSize {
 		if err := c.flushLocked(); err != nil {
 			return 0, err
@@ -124,15 +129,37 @@ func (c *conn) flushLocked() error {
 }
 
 func (c *conn) writeOut(p []byte) error {
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.writeTimeout)); err != nil {
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.writeTimeout())); err != nil {
 		return err
 	}
-	_, err := c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	c.passed.Add(uint64(n))
 	return err
+}
+
+// mark returns a position in the stream: what was written before it has left when passed has reached it.
+func (c *conn) mark() uint64 {
+	c.writes.Lock()
+	defer c.writes.Unlock()
+	return c.taken
+}
+
+func (c *conn) writeTimeout() time.Duration { return time.Duration(c.timeout.Load()) }
+
+// Close drops the connection at once. TLS would first try to say good-bye, which takes its time when nobody reads; the
+// WebSocket has done that.
+func (c *conn) Close() error {
+	if secure, ok := c.Conn.(*tls.Conn); ok {
+		return secure.NetConn().Close()
+	}
+	return c.Conn.Close()
 }
 
 // SetWriteDeadline does nothing: gorilla sets one for every frame it writes, but what it writes is only gathered.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
 // hurry makes a write that is under way, and all later ones, end soon.
-func (c *conn) hurry(patience time.Duration) { _ = c.Conn.SetWriteDeadline(time.Now().Add(patience)) }
+func (c *conn) hurry(limit time.Duration) {
+	c.timeout.Store(int64(limit))
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(limit))
+}

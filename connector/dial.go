@@ -78,6 +78,10 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *conn, error) {
 			return nil, err
 		}
 		under.Store(newConn(c, d.writeTimeout))
+		if ctx.Err() != nil { // before anybody could have closed it
+			_ = c.Close()
+			return nil, context.Cause(ctx)
+		}
 		return under.Load(), nil
 	}
 	upgrade := websocket.Dialer{

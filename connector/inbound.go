@@ -35,7 +35,7 @@ const (
 	maxPublishBytes = 16 << 20 // waiting for the Publish handler
 	// maxExcessBytes may wait on top while somebody waits for room in the outbox: the acknowledgements that would make
 	// room are behind them in the stream.
-	maxExcessBytes  = 16 << 20
+	maxExcessBytes  = 64 << 20
 	maxWaitingBytes = 16 << 20 // of queries
 	messageOverhead = 64       // what a waiting message costs beside its text
 )
@@ -88,8 +88,12 @@ func (in *inbound) shut() {
 }
 
 // reject answers waiting and coming queries with the reason for which the configuration was not accepted.
-func (in *inbound) reject(reason error) {
+func (in *inbound) reject(s *session, reason error) {
 	in.mu.Lock()
+	if s.linkCtx.Err() != nil { // the session has ended meanwhile: its reason no longer counts
+		in.mu.Unlock()
+		return
+	}
 	in.rejected = reason
 	var refused []*Query
 	for q := in.takeWaiting(); q != nil; q = in.takeWaiting() {
@@ -124,6 +128,8 @@ func (in *inbound) finish() {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	for in.takeWaiting() != nil { // answered above; this gives back their room
+	}
 	if n := in.publishes.len(); n > 0 {
 		in.c.count.publishesDropped.Add(uint64(n))
 		in.log.Error("published messages were not handled before the end", "messages", n)

@@ -42,11 +42,13 @@ func (in *inbound) offer(l *link, message Document) place {
 	defer in.mu.Unlock()
 	result, waiting := taken, in.c.out.wait.Load() > 0
 	switch room := in.hasRoom(size, 0); {
-	case in.draining, in.open == nil && !room:
+	case in.draining:
 		in.drop()
 		return taken
-	case room:
-	case l.ctx.Err() != nil: // a message that was read is not given up because its link is
+	case room, l.ctx.Err() != nil: // a message that was read is not given up because its link is
+	case in.open == nil:
+		in.drop()
+		return taken
 	case waiting && in.hasRoom(size, maxExcessBytes):
 		result = takenInExcess
 	case waiting:
@@ -66,7 +68,9 @@ func (in *inbound) hasRoom(size, excess int) bool {
 	switch {
 	case in.publishes.len() == 0:
 		return true
-	case excess == 0 && (in.publishes.len() >= in.c.options.PublishQueue || in.c.options.Group.incoming.full(size)):
+	case in.c.options.Group.incoming.full(size):
+		return false
+	case excess == 0 && in.publishes.len() >= in.c.options.PublishQueue:
 		return false
 	}
 	return in.publishBytes+size <= maxPublishBytes+excess
@@ -97,11 +101,10 @@ func (in *inbound) startPublishing() {
 
 // publishAll calls the Publish handler for one message after the other.
 func (in *inbound) publishAll(s *session, t *task) {
+	defer in.donePublishing(t) // also when a handler ends the goroutine
 	for {
 		in.mu.Lock()
-		over := in.publishes.len() == 0 || in.open != s && !in.finishing(s)
-		if t.abandoned || over {
-			in.donePublishing(t)
+		if t.abandoned || in.publishes.len() == 0 || in.open != s && !in.finishing(s) {
 			in.mu.Unlock()
 			return
 		}
@@ -120,9 +123,11 @@ func (in *inbound) publishAll(s *session, t *task) {
 func (in *inbound) finishing(s *session) bool { return in.draining && s.workCtx.Err() == nil }
 
 func (in *inbound) donePublishing(t *task) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	if in.publishing == t {
 		in.publishing = nil
-		in.startPublishing() // something may have come while the session was being replaced
+		in.startPublishing() // something may have come meanwhile
 	}
 	t.end()
 }

@@ -15,6 +15,7 @@ func (in *inbound) query(m *protocol.Query) {
 		return
 	}
 	q := newQuery(c, m.ReplyAddress, m.Parameters)
+	congested := c.out.congested()
 	in.mu.Lock()
 	if _, twice := in.queries[m.ReplyAddress]; twice {
 		in.mu.Unlock()
@@ -22,6 +23,7 @@ func (in *inbound) query(m *protocol.Query) {
 		return
 	}
 	in.queries[m.ReplyAddress] = q
+	q.startClock()
 	size := len(m.Parameters.Raw()) + messageOverhead
 	var refusal *QueryError
 	switch {
@@ -31,6 +33,8 @@ func (in *inbound) query(m *protocol.Query) {
 		refusal = &QueryError{Code: CodeNoHandler, Template: "the connector of source {0} does not answer queries", Parameters: []any{c.source}}
 	case in.rejected != nil:
 		refusal = notConfigured(in.rejected)
+	case congested:
+		refusal = &QueryError{Code: CodeBusy, Template: "the connector has many answers that Vantiq has not read; please ask again later"}
 	case in.open != nil && in.running < c.options.MaxQueries && in.waiting.len() == 0:
 		in.startQuery(q)
 	case in.waiting.len() < c.options.MaxWaitingQueries && in.waitingBytes+size <= maxWaitingBytes && !c.options.Group.incoming.full(size):
@@ -44,7 +48,6 @@ func (in *inbound) query(m *protocol.Query) {
 	if refusal != nil {
 		_ = q.fail(*refusal)
 	}
-	q.startClock()
 }
 
 func notConfigured(reason error) *QueryError {
@@ -83,31 +86,37 @@ func (in *inbound) takeWaiting() *Query {
 
 // answerAll calls the Query handler for t's query and then, in the same slot, for others that wait.
 func (in *inbound) answerAll(s *session, t *task) {
-	for {
-		in.c.handleQuery(t.query)
+	for t != nil {
+		t = in.answerOne(s, t)
+	}
+}
+
+// answerOne calls the Query handler and returns the task of the next query in the same slot, if there is one.
+func (in *inbound) answerOne(s *session, t *task) (next *task) {
+	returned := false // false after runtime.Goexit: this goroutine can take no other query
+	defer func() {
 		in.mu.Lock()
+		defer in.mu.Unlock()
 		t.query.task = nil
 		if t.query.answered.Load() { // one that is answered later keeps its limit
 			t.query.stopClock()
 		}
 		if t.abandoned {
-			in.mu.Unlock()
 			return // its slot was given to somebody else
 		}
 		t.end()
-		var next *Query
-		if in.open == s {
-			next = in.takeWaiting()
+		if returned && in.open == s {
+			if q := in.takeWaiting(); q != nil {
+				next = s.beginQuery(q)
+				return
+			}
 		}
-		if next == nil {
-			in.running--
-			in.startWaiting()
-			in.mu.Unlock()
-			return
-		}
-		t = s.beginQuery(next)
-		in.mu.Unlock()
-	}
+		in.running--
+		in.startWaiting()
+	}()
+	in.c.handleQuery(t.query)
+	returned = true
+	return nil
 }
 
 // find returns the open query with that reply address, or nil.

@@ -34,10 +34,7 @@ func (c *SourceConnection) live(ctx context.Context) error {
 		}
 		c.failed(err)
 		if c.final(err) {
-			c.setState(Waiting, err)
-			if c.last != nil {
-				<-c.last.ended
-			}
+			_ = c.drainLast()
 			return err
 		}
 		if errors.Is(err, errReplaceLink) {
@@ -88,6 +85,7 @@ func (c *SourceConnection) useLink(ctx context.Context) error {
 	}
 	defer l.close()
 	both, stop := context.WithCancelCause(ctx) // ends with ctx and with the link
+	defer stop(nil)
 	defer context.AfterFunc(l.ctx, func() { stop(l.err()) })()
 	for {
 		if err := c.awaitLast(both); err != nil {
@@ -112,6 +110,7 @@ func (c *SourceConnection) useLink(ctx context.Context) error {
 				c.closeSession(s, end.cause)
 				return end.cause
 			}
+			c.setState(Connecting, ErrReconnectRequired)
 			c.closeSession(s, ErrReconnectRequired)
 			if end.config == nil {
 				break
@@ -185,6 +184,8 @@ func (c *SourceConnection) establish(ctx context.Context) (*link, time.Duration,
 		conn:         under,
 		log:          c.log,
 		owner:        c,
+		redact:       c.redact,
+		malformed:    &c.causes,
 		maxInbound:   c.options.MaxInbound,
 		pingInterval: c.options.PingInterval,
 		pingTimeout:  c.options.PingTimeout,
@@ -213,7 +214,7 @@ func (c *SourceConnection) authenticate(ctx context.Context, l *link, token prot
 		if failed == nil {
 			return nil
 		}
-		failed = failed.Redact(token, c.options.ReconnectSecret)
+		failed = failed.Redact(c.secrets()...)
 		if rejectsToken(failed.Status) {
 			return &rejectedError{failed}
 		}
@@ -270,7 +271,7 @@ func (c *SourceConnection) awaitConfig(ctx context.Context, l *link, limit time.
 			return nil, nil, nil
 		case statusCame:
 			if failed := e.status.Err(); failed != nil {
-				return nil, failed.Redact(c.options.AuthToken, c.options.ReconnectSecret), nil
+				return nil, failed.Redact(c.secrets()...), nil
 			}
 		}
 	}
@@ -382,14 +383,16 @@ func (c *SourceConnection) closeSession(s *session, cause error) {
 func (c *SourceConnection) drain(s *session) {
 	c.beginDrain()
 	c.log.Info("draining")
+	c.in.drain()      // before the session ends: messages that wait are still its own
 	go s.end(nil)     // drainLast waits for it
 	_ = c.drainLast() // live asks again
 	c.in.finish()
 	deadline, _ := c.drainDeadline()
 	rest, cancel := context.WithDeadline(c.cut.ctx, deadline)
 	defer cancel()
-	flushing, stop := context.WithCancelCause(rest)
-	defer context.AfterFunc(s.link.ctx, func() { stop(s.link.err()) })()
+	flushing, stop := context.WithDeadline(rest, deadline.Add(-drainFarewell))
+	defer stop()
+	defer context.AfterFunc(s.link.ctx, stop)()
 	_ = c.out.flush(flushing) // what is left is counted when the outbox is closed
 	s.link.say(rest)
 }

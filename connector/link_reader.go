@@ -22,7 +22,7 @@ func (l *link) read() {
 		}
 		if err != nil {
 			l.answerClose(err)
-			l.fail(explainEnd(err))
+			l.fail(l.explainEnd(err))
 			return
 		}
 	}
@@ -55,7 +55,7 @@ func (l *link) readMessage(decoder *protocol.Decoder, r io.Reader) error {
 	}
 	message, err := decoder.Decode(buffer.Bytes())
 	if err != nil {
-		l.log.Warn("a malformed message was skipped", "bytes", buffer.Len(), "error", err)
+		l.malformed.log(l.log, "a malformed message was skipped", err, "bytes", buffer.Len())
 		return nil
 	}
 	l.dispatch(message)
@@ -94,13 +94,13 @@ func (l *link) answerClose(err error) {
 	if !errors.As(err, &closed) || closed.Code == websocket.CloseAbnormalClosure {
 		return
 	}
-	const patience = time.Second
-	l.conn.hurry(patience) // a writer that is stuck must not keep the answer back for longer
-	_ = l.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(closed.Code, ""), time.Now().Add(patience))
+	const limit = time.Second
+	l.conn.hurry(limit) // a writer that is stuck must not keep the answer back for longer
+	_ = l.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(closed.Code, ""), time.Now().Add(limit))
 	_ = l.conn.flush()
 }
 
-func explainEnd(err error) error {
+func (l *link) explainEnd(err error) error {
 	var closed *websocket.CloseError
 	switch {
 	case !errors.As(err, &closed):
@@ -110,7 +110,7 @@ func explainEnd(err error) error {
 	case closed.Code == websocket.CloseNoStatusReceived:
 		return errors.New("the server closed the link without a reason")
 	}
-	return fmt.Errorf("the server closed the link: %d %s", closed.Code, closed.Text)
+	return fmt.Errorf("the server closed the link: %d %s", closed.Code, l.redact(closed.Text))
 }
 
 func (l *link) setServing(serving bool) {

@@ -44,6 +44,9 @@ func (l *link) tickBy(then time.Time) {
 // tick looks at all time limits of the link and of its owner, and sets the timer to the next.
 func (l *link) tick() {
 	now := time.Now()
+	l.mu.Lock()
+	l.nextTick = now.Add(24 * time.Hour) // tickBy may bring it forward meanwhile
+	l.mu.Unlock()
 	next := l.owner.tick(l, now)
 	due, err := l.keepAlive(now)
 	if err != nil {
@@ -56,8 +59,10 @@ func (l *link) tick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.dead {
-		l.nextTick = next
-		l.timer.Reset(time.Until(next))
+		if next.Before(l.nextTick) {
+			l.nextTick = next
+		}
+		l.timer.Reset(time.Until(l.nextTick))
 	}
 }
 

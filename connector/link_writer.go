@@ -121,7 +121,7 @@ func (l *link) collect(b *batch) (frames controlFrames) {
 // write timeout.
 func (l *link) writeBatch(b *batch, frames controlFrames) error {
 	now := time.Now()
-	deadline := now.Add(l.conn.writeTimeout)
+	deadline := now.Add(l.conn.writeTimeout())
 	if frames.isPong {
 		if err := l.ws.WriteControl(websocket.PongMessage, []byte(frames.pong), deadline); err != nil {
 			return err
@@ -136,6 +136,7 @@ func (l *link) writeBatch(b *batch, frames controlFrames) error {
 		if err := l.writeMessage(a.message); err != nil {
 			return err
 		}
+		a.end = l.conn.mark()
 	}
 	for i := range b.notifications {
 		if err := l.writeMessage(b.prefix, b.notifications[i].Event, closingBrace); err != nil {

@@ -48,11 +48,11 @@ type outbound struct {
 
 	stuck func() // called when somebody begins to wait for room in the outbox
 	stats outboxStats
-	wait  atomic.Int32 // how many wait for room in the outbox
+	wait  atomic.Int32 // how many wait for acknowledgements: for room in the outbox, or in Flush
 }
 
 type outboxStats struct {
-	accepted, sent, resent, acknowledged, refused, dropped uint64
+	accepted, sent, resent, acknowledged, refused, dropped, interrupted uint64
 }
 
 // An answer is one response to a query, encoded.
@@ -62,6 +62,7 @@ type answer struct {
 	final   bool
 	failure bool // a final error
 	since   time.Time
+	end     uint64 // how many bytes the link had taken when this was written; see conn.passed
 }
 
 // A waiter waits for room.
@@ -113,11 +114,8 @@ func (o *outbound) attach(l *link, claimed bool) {
 		o.link, o.ponged = l, time.Time{}
 	}
 	o.speaking = true
-	expired := o.expireAnswers(now)
+	o.expireAnswers(now)
 	o.mu.Unlock()
-	if expired > 0 {
-		o.log.Warn("answers were dropped: there was no session for too long", "answers", expired)
-	}
 	l.wake()
 }
 
@@ -127,6 +125,14 @@ func (o *outbound) pause() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.speaking = false
+	o.boundAnswers()
+}
+
+// congested reports whether so much waits to be written that no more queries should be taken.
+func (o *outbound) congested() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.answerBytes > maxAnswerBytes
 }
 
 // close ends all waiting and returns how many notifications are left undelivered.
@@ -186,7 +192,7 @@ func (o *outbound) collect(l *link, b *batch) {
 		}
 	}
 	messages, bytes := o.acks.room()
-	if messages == 0 || o.held == o.acks.notifications {
+	if messages == 0 || !o.behind() {
 		return
 	}
 	b.prefix = o.prefix
@@ -216,29 +222,42 @@ func (o *outbound) collect(l *link, b *batch) {
 	}
 }
 
-// written takes note of what became of a batch. What could not be written is kept for the next session.
-func (o *outbound) written(b *batch, err error) {
+// written takes note of what became of a batch. What the kernel has not taken is kept for the next session.
+func (o *outbound) written(l *link, b *batch, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err == nil {
-		if n := len(b.notifications); n > 0 && o.acks.blind {
-			bytes := 0
-			for _, e := range b.notifications {
-				bytes += len(e.Event)
-			}
-			o.settle(b.notifications[n-1].Seq, n, bytes)
-			o.stats.acknowledged += uint64(n)
-		}
+		o.deliverBlind(b.notifications)
 		return
 	}
+	passed := l.conn.passed.Load()
 	for i := len(b.answers) - 1; i >= 0; i-- {
-		if a := b.answers[i]; a.final && !o.closed {
+		if a := b.answers[i]; a.final && !o.closed && (a.end == 0 || a.end > passed) {
+			a.end = 0
 			o.answers.pushFront(a)
 			o.answerBytes += len(a.message)
 			o.options.Group.incoming.add(len(a.message))
 		}
 	}
+	if !o.speaking {
+		o.boundAnswers()
+	}
 	if n := len(b.notifications); n > 0 && o.acks.blind {
 		o.sent = min(o.sent, b.notifications[0].Seq-1) // nothing else knows that these were in flight
 	}
+}
+
+// deliverBlind settles what was written to a server that does not acknowledge, but for what was dropped meanwhile.
+func (o *outbound) deliverBlind(notifications []OutboxEntry) {
+	if !o.acks.blind {
+		return
+	}
+	n, bytes, through := 0, 0, o.settled
+	for _, e := range notifications {
+		if e.Seq > o.settled {
+			n, bytes, through = n+1, bytes+len(e.Event), e.Seq
+		}
+	}
+	o.settle(through, n, bytes)
+	o.stats.acknowledged += uint64(n)
 }

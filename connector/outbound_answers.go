@@ -11,6 +11,10 @@ import (
 // answer queues the last answers to a query. It never waits.
 func (o *outbound) answer(answers ...*answer) {
 	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return
+	}
 	for _, a := range answers {
 		o.push(a)
 	}
@@ -24,8 +28,8 @@ func (o *outbound) answer(answers ...*answer) {
 	}
 }
 
-// partialTurn waits until so much of a partial answer may be queued.
-func (o *outbound) partialTurn(ctx context.Context, n int) error {
+// partialTurn waits until another partial answer may be queued.
+func (o *outbound) partialTurn(ctx context.Context) error {
 	o.mu.Lock()
 	if o.closed {
 		o.mu.Unlock()
@@ -35,10 +39,9 @@ func (o *outbound) partialTurn(ctx context.Context, n int) error {
 		o.mu.Unlock()
 		return nil
 	}
-	w := &waiter{bytes: n, ready: make(chan struct{})}
-	place := o.partials.PushBack(w)
+	place := o.partials.PushBack(&waiter{ready: make(chan struct{})})
 	o.mu.Unlock()
-	return o.waitFor(ctx, &o.partials, place, ErrNotConnected)
+	return o.waitFor(ctx, &o.partials, place)
 }
 
 // partial queues a partial answer for which there is room, unless the query has ended or has lost its link.
@@ -46,6 +49,9 @@ func (o *outbound) partial(a *answer) error {
 	o.mu.Lock()
 	q := a.query
 	switch {
+	case o.closed:
+		o.mu.Unlock()
+		return fmt.Errorf("source %s: %w", o.source, ErrClosed)
 	case q.answered.Load():
 		o.mu.Unlock()
 		return q.twice()
@@ -73,15 +79,7 @@ func (o *outbound) push(a *answer) {
 // a small error, so that the query still gets an answer.
 func (o *outbound) boundAnswers() {
 	for i := o.answers.len() - 1; i >= 0 && o.answerBytes > maxAnswerBytes; i-- {
-		a := *o.answers.at(i)
-		if a.failure {
-			continue
-		}
-		o.answerBytes -= len(a.message)
-		o.options.Group.incoming.add(-len(a.message))
-		o.interrupt(a)
-		o.answerBytes += len(a.message)
-		o.options.Group.incoming.add(len(a.message))
+		o.replace(*o.answers.at(i))
 	}
 }
 
@@ -91,22 +89,36 @@ func (o *outbound) interrupt(a *answer) {
 	case a.failure: // says all there is to say
 	case a.final:
 		a.failure = true
+		o.stats.interrupted++
 		a.message = protocol.AppendQueryError(nil, a.query.address, interrupted())
 	default:
 		a.message = nil
+		a.query.left = noLink // what comes behind it cannot complete the answer
 	}
 }
+
+// noLink is the id of a link that never is.
+const noLink = ^uint64(0)
 
 func interrupted() QueryError {
 	return QueryError{Code: CodeInterrupted, Template: "the connection to Vantiq was lost in the middle of the answer; please ask again"}
 }
 
-func (o *outbound) expireAnswers(now time.Time) (expired int) {
-	for o.answers.len() > 0 && now.Sub((*o.answers.at(0)).since) > maxAnswerAge {
-		o.forgetAnswer(o.answers.popFront())
-		expired++
+// expireAnswers interrupts what has waited too long for a session: whoever asked has given up, and rows are large.
+func (o *outbound) expireAnswers(now time.Time) {
+	for i := range o.answers.len() {
+		if a := *o.answers.at(i); now.Sub(a.since) > maxAnswerAge {
+			o.replace(a)
+		}
 	}
-	return expired
+}
+
+// replace interrupts an answer that is in the queue.
+func (o *outbound) replace(a *answer) {
+	before := len(a.message)
+	o.interrupt(a)
+	o.answerBytes += len(a.message) - before
+	o.options.Group.incoming.add(len(a.message) - before)
 }
 
 func (o *outbound) forgetAnswer(a *answer) {

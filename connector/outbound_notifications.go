@@ -4,8 +4,10 @@ import (
 	"container/list"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // accept puts a notification into the outbox.
@@ -33,8 +35,12 @@ func (o *outbound) accept(ctx context.Context, event json.RawMessage) error {
 // ready reports whether a notification could be written now. If not, a status or the next session wakes the writer.
 func (o *outbound) ready() bool {
 	room, _ := o.acks.room()
-	return o.speaking && room > 0 && o.held > o.acks.notifications
+	return o.speaking && room > 0 && o.behind()
 }
+
+// behind reports whether there is a notification that was not handed to the link: a new one, or one that is sent again to
+// be sure although it counts as acknowledged.
+func (o *outbound) behind() bool { return o.held > o.acks.notifications || o.sent < o.settled }
 
 // reserve makes room for a notification of n bytes, as OutboxFull says.
 func (o *outbound) reserve(ctx context.Context, n int) error {
@@ -60,31 +66,71 @@ func (o *outbound) reserve(ctx context.Context, n int) error {
 	w := &waiter{bytes: n, ready: make(chan struct{})}
 	place := o.waiters.PushBack(w)
 	o.mu.Unlock()
-	o.wait.Add(1)
-	defer o.wait.Add(-1)
-	o.stuck()
-	return o.waitFor(ctx, &o.waiters, place, ErrOutboxFull)
+	defer o.beginWait()()
+	return o.waitFor(ctx, &o.waiters, place)
 }
 
-// waitFor waits until the waiter at place was let in. Full is what it means if that takes longer than ctx.
-func (o *outbound) waitFor(ctx context.Context, waiters *list.List, place *list.Element, full error) error {
+// beginWait tells the reader that somebody waits for acknowledgements, until the function it returns is called.
+func (o *outbound) beginWait() (end func()) {
+	o.wait.Add(1)
+	o.stuck()
+	return func() { o.wait.Add(-1) }
+}
+
+// groupRoom is how often a waiter looks whether other sources of the group have given back room: that wakes nobody here.
+const groupRoom = 100 * time.Millisecond
+
+// waitFor waits until the waiter at place was let in.
+func (o *outbound) waitFor(ctx context.Context, waiters *list.List, place *list.Element) error {
 	w := place.Value.(*waiter)
-	select {
-	case <-w.ready:
-	case <-ctx.Done():
-		o.mu.Lock()
-		defer o.mu.Unlock()
+	again := time.NewTicker(groupRoom)
+	defer again.Stop()
+	for waiting := true; waiting; {
 		select {
-		case <-w.ready: // it was let in at the same moment
-		default:
-			waiters.Remove(place)
-			return fmt.Errorf("source %s: %w (%w)", o.source, full, context.Cause(ctx))
+		case <-w.ready:
+			waiting = false
+		case <-again.C:
+			o.mu.Lock()
+			o.admit()
+			o.mu.Unlock()
+		case <-ctx.Done():
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			select {
+			case <-w.ready: // it was let in at the same moment
+				waiting = false
+			default:
+				waiters.Remove(place)
+				return fmt.Errorf("source %s: %w (%w)", o.source, o.whyFull(waiters), endOf(ctx))
+			}
 		}
 	}
 	if w.err != nil {
 		return fmt.Errorf("source %s: %w", o.source, w.err)
 	}
 	return nil
+}
+
+// whyFull says what somebody has waited for in vain.
+func (o *outbound) whyFull(waiters *list.List) error {
+	switch {
+	case waiters == &o.waiters:
+		return ErrOutboxFull
+	case !o.speaking:
+		return ErrNotConnected
+	}
+	return errAnswersFull
+}
+
+var errAnswersFull = errors.New("answers are given faster than Vantiq reads them")
+
+// endOf returns why ctx has ended: its error and, if there is more to say, its cause.
+func endOf(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // letIn lets the first waiter go on, with err if that is not nil.
@@ -103,7 +149,7 @@ func (o *outbound) hasRoom(n int) bool {
 	case !o.queue.Durable() && o.options.Group.outgoing.full(n):
 		return false
 	case o.acks.flooded:
-		return o.bytes+n+(o.held+1)*messageOverhead <= o.options.OutboxBytes
+		return o.bytes+n+(o.held+1)*messageOverhead <= maxFloodBytes
 	}
 	return o.held < o.options.OutboxMessages && o.bytes+n <= o.options.OutboxBytes
 }
@@ -159,14 +205,19 @@ func (o *outbound) admit() {
 	}
 }
 
-// failWaiters makes everybody give up who waits for room in the outbox: the reader can hold no more, so the
-// acknowledgements they wait for could not be read.
+// failWaiters makes everybody give up who waits for acknowledgements, in SendNotification or in Flush: the reader can
+// hold no more of what stands before them in the stream.
 func (o *outbound) failWaiters() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.waiters.Len() > 0 {
 		letIn(&o.waiters, ErrOutboxFull)
 	}
+	for _, f := range o.flushers {
+		f.err = ErrOutboxFull
+		close(f.done)
+	}
+	o.flushers = nil
 }
 
 // dropOldest takes room for n bytes by forgetting the oldest notifications.
@@ -229,13 +280,14 @@ func (o *outbound) awaitSettled(ctx context.Context, target uint64) error {
 	f := &flusher{target: target, done: make(chan struct{})}
 	o.flushers = append(o.flushers, f)
 	o.mu.Unlock()
+	defer o.beginWait()()
 	select {
 	case <-f.done:
 	case <-ctx.Done():
 		o.mu.Lock()
 		o.flushers = slices.DeleteFunc(o.flushers, func(other *flusher) bool { return other == f })
 		o.mu.Unlock()
-		return fmt.Errorf("source %s: waiting for acknowledgements: %w", o.source, context.Cause(ctx))
+		return fmt.Errorf("source %s: waiting for acknowledgements: %w", o.source, endOf(ctx))
 	}
 	if f.err != nil {
 		return fmt.Errorf("source %s: %w", o.source, f.err)

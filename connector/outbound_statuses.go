@@ -92,6 +92,8 @@ func (o *outbound) tick(l *link, now time.Time) time.Time {
 	switch verdict {
 	case nowSettled:
 		report = o.apply(o.acks.settle())
+	case replaceLink:
+		o.acks.doubt()
 	case goBlind:
 		outcome := o.acks.serveBlind()
 		o.apply(outcome)
@@ -118,7 +120,7 @@ func (o *outbound) pong(l *link, sent time.Time) {
 	defer o.mu.Unlock()
 	if o.link == l {
 		o.ponged = sent
-		o.acks.quiet()
+		o.acks.quiet(sent)
 		o.settle(o.settled, 0, 0)
 	}
 }
@@ -128,5 +130,5 @@ func (o *outbound) fill(s *Stats) {
 	defer o.mu.Unlock()
 	s.Accepted, s.Sent, s.Resent = o.stats.accepted, o.stats.sent, o.stats.resent
 	s.Acknowledged, s.Refused, s.Dropped = o.stats.acknowledged, o.stats.refused, o.stats.dropped
-	s.Queued, s.Window = o.held, o.acks.window
+	s.Queued, s.Window, s.AnswersInterrupted = o.held, o.acks.window, o.stats.interrupted
 }

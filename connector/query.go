@@ -29,6 +29,7 @@ type Query struct {
 
 	clockMu sync.Mutex
 	clock   *time.Timer // first the query's time limit, then its handler's
+	due     time.Time   // when it is to ring: it may have been set again while it rang
 
 	left uint64 // the link that a partial answer has left on; guarded by outbound.mu
 }
@@ -78,7 +79,7 @@ func (q *Query) Partial(ctx context.Context, rows any) error {
 
 func (q *Query) partial(ctx context.Context, answers []*answer) error {
 	for _, a := range answers {
-		if err := q.c.out.partialTurn(ctx, len(a.message)); err != nil {
+		if err := q.c.out.partialTurn(ctx); err != nil {
 			return err
 		}
 		err := q.c.out.partial(a)
@@ -145,17 +146,15 @@ func (q *Query) twice() error {
 
 // startClock begins to count the query's time, at its arrival.
 func (q *Query) startClock() {
-	if limit := q.c.options.QueryTimeout; limit > 0 && !q.answered.Load() {
+	if limit := q.c.options.QueryTimeout; limit > 0 {
 		q.setClock(limit)
-	}
-	if q.answered.Load() { // meanwhile
-		q.stopClock()
 	}
 }
 
 func (q *Query) setClock(d time.Duration) {
 	q.clockMu.Lock()
 	defer q.clockMu.Unlock()
+	q.due = time.Now().Add(d)
 	if q.clock == nil {
 		q.clock = time.AfterFunc(d, q.timeUp)
 	} else {
@@ -173,6 +172,12 @@ func (q *Query) stopClock() {
 
 // timeUp answers a query whose time is up. If it has been answered, it is its handler's time that is up.
 func (q *Query) timeUp() {
+	q.clockMu.Lock()
+	early := time.Now().Before(q.due)
+	q.clockMu.Unlock()
+	if early {
+		return // it will ring again
+	}
 	limit := q.c.options.QueryTimeout
 	e := QueryError{Code: CodeTimeout, Template: "the connector had no answer within {0}", Parameters: []any{limit.String()}}
 	if q.failBecause(errQueryTimeout, e) == nil {

@@ -1,7 +1,9 @@
 package connector
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -9,6 +11,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/vantiq-go/connectorsdk/internal/jsonscan"
 )
 
 // final reports whether an error ends the source connection. It is the one place that decides so:
@@ -80,31 +84,53 @@ func newReactivation() backoff.BackOff {
 		backoff.WithRandomizationFactor(0), backoff.WithMaxElapsedTime(0))
 }
 
-// causes logs a cause that repeats in full once, and then rarely.
+// causes logs a cause that repeats in full once, and then rarely. A few causes may take turns.
 type causes struct {
 	mu    sync.Mutex
-	text  string
-	count int
-	next  time.Time
+	known map[string]*repeated
 }
 
-const repeatAfter = 10 * time.Minute
+type repeated struct {
+	count int
+	next  time.Time // when it is worth a line again
+}
+
+const (
+	repeatAfter = 10 * time.Minute
+	maxCauses   = 16
+)
 
 func (c *causes) log(log *slog.Logger, message string, cause error, attributes ...any) {
 	c.mu.Lock()
-	text, now := message+cause.Error(), time.Now()
-	if text != c.text {
-		c.text, c.count, c.next = text, 0, now
+	key, now := message+"|"+essence(cause), time.Now()
+	r := c.known[key]
+	if r == nil {
+		if c.known == nil || len(c.known) >= maxCauses {
+			c.known = map[string]*repeated{}
+		}
+		r = &repeated{}
+		c.known[key] = r
 	}
-	c.count++
-	level, count := slog.LevelDebug, c.count
-	if !now.Before(c.next) {
-		level, c.next = slog.LevelWarn, now.Add(repeatAfter)
+	r.count++
+	level, count := slog.LevelDebug, r.count
+	if !now.Before(r.next) {
+		level, r.next = slog.LevelWarn, now.Add(repeatAfter)
 	}
 	c.mu.Unlock()
 	attributes = append(attributes, "error", cause)
 	if count > 1 {
 		attributes = append(attributes, "times", count)
 	}
-	log.Log(nil, level, message, attributes...) //nolint:staticcheck // no context is involved
+	log.Log(context.Background(), level, message, attributes...)
+}
+
+// essence returns what is the same each time an error repeats: not the port of this side, not the place in a message.
+func essence(err error) string {
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	if syntax, ok := err.(*jsonscan.SyntaxError); ok { //nolint:errorlint // err is the innermost already
+		return fmt.Sprintf("%T", syntax)
+	}
+	return err.Error()
 }

@@ -25,7 +25,7 @@ func Rows[T any](ctx context.Context, q *Query, rows iter.Seq2[T, error]) error 
 			err = w.add(ctx, row)
 		}
 		if err != nil {
-			_ = q.fail(asQueryError(err))
+			_ = q.fail(q.errorFor(err))
 			return err
 		}
 	}

@@ -64,7 +64,7 @@ func (s *session) connect() {
 	waits := backoff.NewExponentialBackOff(backoff.WithMaxElapsedTime(0), backoff.WithMaxInterval(30*time.Second))
 	for {
 		started := time.Now()
-		err := c.call("connect", func() error {
+		err := c.callApart("connect", func() error {
 			if connect := c.handlers.Load().Connect; connect != nil {
 				return connect(s.linkCtx, c, s.config)
 			}
@@ -78,7 +78,7 @@ func (s *session) connect() {
 			return
 		}
 		c.failed(err)
-		c.in.reject(err)
+		c.in.reject(s, err)
 		if isPermanent(err) {
 			c.log.Error("the Connect handler refuses the source configuration for good; waiting for a new one from Vantiq", "error", err)
 			return
@@ -98,7 +98,7 @@ func (s *session) end(cause error) {
 	c := s.c
 	s.cancelLink(causeOr(cause, ErrClosed))
 	c.in.shut()
-	s.waitSaying(s.setUp, "Connect")
+	s.waitSaying(s.setUp, "Connect", nil)
 	idle := c.in.idle(s)
 	if !s.await(idle, answerGrace, drainHandlers) {
 		s.cancelWork(causeOr(cause, ErrClosed))
@@ -114,36 +114,41 @@ func (s *session) end(cause error) {
 	default:
 		return // what never began need not be closed
 	}
-	closed := make(chan struct{})
-	go func() { // ends when the Close handler returns; waitSaying waits for it
-		defer close(closed)
-		s.callClose(cause)
-	}()
-	s.waitSaying(closed, "Close")
+	s.callClose(cause)
 }
 
+// callClose calls the Close handler, with a context that ends when a drain must.
 func (s *session) callClose(cause error) {
 	c := s.c
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.workCtx))
-	if deadline, draining := c.drainDeadline(); draining {
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-	}
 	defer cancel()
-	err := c.call("close", func() error {
-		if handler := c.handlers.Load().Close; handler != nil {
-			return handler(ctx, c, cause)
-		}
-		return nil
-	})
-	if err != nil {
-		c.log.Error("the Close handler failed", "error", err)
+	if deadline, draining := c.drainDeadline(); draining {
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadline(ctx, deadline)
+		defer stop()
 	}
+	closed := make(chan struct{})
+	go func() { // ends when the handler returns; waitSaying waits for it
+		defer close(closed)
+		err := c.call("close", func() error {
+			if handler := c.handlers.Load().Close; handler != nil {
+				return handler(ctx, c, cause)
+			}
+			return nil
+		})
+		if err != nil {
+			c.log.Error("the Close handler failed", "error", err)
+		}
+	}()
+	s.waitSaying(closed, "Close", cancel)
 }
 
-// How long before the end of a drain the handlers' contexts end, and the last answers are given for them.
+// How long before the end of a drain the handlers' contexts end, the last answers are given for them, and nothing more is
+// waited for.
 const (
 	drainHandlers = 2 * time.Second
 	drainAnswers  = time.Second
+	drainFarewell = 500 * time.Millisecond // for the close frame
 )
 
 // await waits until done or for so long; while draining, until so long before the drain's deadline instead.
@@ -170,17 +175,34 @@ func (s *session) await(done <-chan struct{}, limit, reserve time.Duration) bool
 	}
 }
 
-// waitSaying waits for a handler that is never abandoned, and says so when it takes long.
-func (s *session) waitSaying(done <-chan struct{}, handler string) {
+// waitSaying waits for a handler that is never abandoned, and says so when it takes long. At the end of a drain it calls
+// late, and goes on waiting.
+func (s *session) waitSaying(done <-chan struct{}, handler string, late func()) {
 	started := time.Now()
-	for wait := patience; ; wait = time.Minute {
-		timer := time.NewTimer(wait)
+	say := time.NewTimer(patience)
+	defer say.Stop()
+	deadline := time.NewTimer(time.Hour)
+	deadline.Stop()
+	defer deadline.Stop()
+	draining, cut := s.c.draining, s.c.cut.ctx.Done()
+	for {
 		select {
 		case <-done:
-			timer.Stop()
 			return
-		case <-timer.C:
+		case <-say.C:
 			s.c.log.Warn("the source waits for its "+handler+" handler to return; until then it cannot be connected again", "running", time.Since(started).Round(time.Second))
+			say.Reset(time.Minute)
+		case <-draining:
+			draining = nil
+			end, _ := s.c.drainDeadline()
+			deadline.Reset(time.Until(end))
+		case <-cut:
+			cut = nil
+			deadline.Reset(0)
+		case <-deadline.C:
+			if late != nil {
+				late()
+			}
 		}
 	}
 }
@@ -195,13 +217,15 @@ func (s *session) launch(work func(ctx context.Context) error) error {
 	}
 	t := s.begin("Go", nil)
 	go func() { // end waits for its task
+		defer func() {
+			in.mu.Lock()
+			defer in.mu.Unlock()
+			t.end()
+		}()
 		err := s.c.call("go", func() error { return work(s.linkCtx) })
 		if err != nil && !(s.linkCtx.Err() != nil && errors.Is(err, context.Canceled)) {
 			s.c.log.Error("work started with Go ended with an error", "error", err)
 		}
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		t.end()
 	}()
 	return nil
 }

@@ -27,14 +27,15 @@ type SourceConnection struct {
 	dialer  *dialer
 	hooks   hooks
 
-	handlers atomic.Pointer[Handlers]
-	state    lifeState
-	in       *inbound
-	out      *outbound
-	count    counters
-	causes   causes
-	current  atomic.Pointer[session] // the newest; see keepSessionValue and Go
-	unknown  map[string]bool         // operations that were logged as unknown; the reader's own
+	handlers  atomic.Pointer[Handlers]
+	state     lifeState
+	in        *inbound
+	out       *outbound
+	count     counters
+	causes    causes
+	presented atomic.Pointer[protocol.Secret] // the auth token that came from AuthTokenFile
+	current   atomic.Pointer[session]         // the newest; see keepSessionValue and Go
+	unknown   map[string]bool                 // operations that were logged as unknown; the reader's own
 
 	started  atomic.Bool
 	leave    signal        // given by Close: drain
@@ -68,7 +69,6 @@ func New(source string, options Options) (*SourceConnection, error) {
 	c := &SourceConnection{
 		source:   source,
 		options:  &complete,
-		log:      complete.Logger.With("source", source),
 		dialer:   newDialer(&complete),
 		hooks:    sortHooks(complete.Hooks),
 		unknown:  map[string]bool{},
@@ -77,6 +77,7 @@ func New(source string, options Options) (*SourceConnection, error) {
 		draining: make(chan struct{}),
 		closed:   make(chan struct{}),
 	}
+	c.log = slog.New(redactor{complete.Logger.Handler(), c.redact}).With("source", source)
 	c.handlers.Store(&Handlers{})
 	c.in = newInbound(c)
 	c.out = newOutbound(source, c.options, c.log, queue, c.in.nudge)
@@ -237,12 +238,12 @@ const maxUnknown = 16
 func (c *SourceConnection) received(l *link, message protocol.Message) {
 	switch m := message.(type) {
 	case *protocol.Response:
-		if m.Partial() {
-			return // more is to come; only the last one counts
+		if m.Status < 200 {
+			return // no status at all, or one that announces more: neither is an acknowledgement
 		}
 		err := m.Err()
 		if err != nil {
-			err = err.Redact(c.options.AuthToken, c.options.ReconnectSecret)
+			err = err.Redact(c.secrets()...)
 			c.failed(err)
 		}
 		c.out.status(l, err)
@@ -278,7 +279,7 @@ func (c *SourceConnection) oversize(_ *link, found protocol.Oversize) {
 
 func (c *SourceConnection) collect(l *link, b *batch) { c.out.collect(l, b) }
 
-func (c *SourceConnection) written(_ *link, b *batch, err error) { c.out.written(b, err) }
+func (c *SourceConnection) written(l *link, b *batch, err error) { c.out.written(l, b, err) }
 
 func (c *SourceConnection) ponged(l *link, sent time.Time) { c.out.pong(l, sent) }
 
@@ -300,10 +301,6 @@ func (c *SourceConnection) failed(err error) {
 	c.count.lastError.Store(&text)
 }
 
-func (c *SourceConnection) redact(text string) string {
-	return c.options.ReconnectSecret.Redact(c.options.AuthToken.Redact(text))
-}
-
 func (c *SourceConnection) keepSessionValue(value any) { c.current.Load().value = value }
 
 func (c *SourceConnection) sessionValue() any { return c.current.Load().value }
@@ -322,5 +319,7 @@ func (c *SourceConnection) token() (protocol.Secret, error) {
 		return "", fmt.Errorf("authTokenFile %s is empty", c.options.AuthTokenFile)
 	}
 	c.tokenHash = sha256.Sum256([]byte(token))
-	return protocol.Secret(token), nil
+	secret := protocol.Secret(token)
+	c.presented.Store(&secret)
+	return secret, nil
 }

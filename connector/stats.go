@@ -5,8 +5,8 @@ import "sync/atomic"
 // Stats is a snapshot of a source connection's counters. Unless noted, they count since New.
 type Stats struct {
 	Accepted     uint64 // notifications that SendNotification accepted
-	Sent         uint64 // notifications written to a link for the first time
-	Resent       uint64 // notifications written again because their acknowledgement never came
+	Sent         uint64 // notifications handed to a link for the first time
+	Resent       uint64 // notifications handed to a link again because their acknowledgement never came
 	Acknowledged uint64 // notifications that Vantiq acknowledged
 	Refused      uint64 // notifications that Vantiq answered with an error
 	Dropped      uint64 // notifications dropped by DropOldest
@@ -18,8 +18,9 @@ type Stats struct {
 	PublishesDropped uint64 // messages dropped: too many before the first Connect, no handler, or draining
 	Queries          uint64 // queries received
 	QueriesOpen      int    // queries without a final answer now
-	AnswersDropped   uint64 // answers that found no session for 60 seconds
-	Abandoned        uint64 // handlers left behind because they ignored the end of their context
+
+	AnswersInterrupted uint64 // answers with rows that ended as CodeInterrupted because of a lost link
+	Abandoned          uint64 // handlers left behind because they ignored the end of their context
 
 	Sessions   uint64 // configurations received
 	Reconnects uint64 // links after the first
@@ -29,14 +30,14 @@ type Stats struct {
 // counters are the parts of Stats that many goroutines count.
 type counters struct {
 	publishes, publishErrors, publishesDropped atomic.Uint64
-	queries, answersDropped, abandoned         atomic.Uint64
+	queries, abandoned                         atomic.Uint64
 	sessions, reconnects                       atomic.Uint64
 	lastError                                  atomic.Pointer[string]
 }
 
 func (n *counters) fill(s *Stats) {
 	s.Publishes, s.PublishErrors, s.PublishesDropped = n.publishes.Load(), n.publishErrors.Load(), n.publishesDropped.Load()
-	s.Queries, s.AnswersDropped, s.Abandoned = n.queries.Load(), n.answersDropped.Load(), n.abandoned.Load()
+	s.Queries, s.Abandoned = n.queries.Load(), n.abandoned.Load()
 	s.Sessions, s.Reconnects = n.sessions.Load(), n.reconnects.Load()
 	if text := n.lastError.Load(); text != nil {
 		s.LastError = *text

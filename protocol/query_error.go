@@ -57,13 +57,22 @@ func AppendQueryError(dst []byte, address ReplyAddress, e QueryError) []byte {
 		if i > 0 {
 			body = append(body, ',')
 		}
-		longer, err := AppendJSON(body, parameter)
-		if err != nil {
-			longer = appendString(body, fmt.Sprint(parameter))
-		}
-		body = longer
+		body = appendParameter(body, parameter)
 	}
 	return AppendQueryResponse(dst, address, CodeError, append(body, "]}"...))
+}
+
+func appendParameter(dst []byte, parameter any) (longer []byte) {
+	defer func() {
+		if recover() != nil { // in a MarshalJSON method
+			longer = appendString(dst, fmt.Sprintf("%T", parameter))
+		}
+	}()
+	longer, err := AppendJSON(dst, parameter)
+	if err != nil {
+		return appendString(dst, fmt.Sprint(parameter))
+	}
+	return longer
 }
 
 // ParseQueryError reads the body of a failed query's response, the other end of [AppendQueryError]. Numbers among the

@@ -1,0 +1,58 @@
+package connector
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/vantiq-go/connectorsdk/protocol"
+)
+
+// secrets are what must not be printed: Vantiq, a handler or the network may repeat it in a text of theirs.
+func (c *SourceConnection) secrets() []protocol.Secret {
+	secrets := []protocol.Secret{c.options.AuthToken, c.options.ReconnectSecret}
+	if presented := c.presented.Load(); presented != nil { // from AuthTokenFile
+		secrets = append(secrets, *presented)
+	}
+	return secrets
+}
+
+func (c *SourceConnection) redact(text string) string {
+	for _, secret := range c.secrets() {
+		text = secret.Redact(text)
+	}
+	return text
+}
+
+// redactor is a [slog.Handler] that lets no secret of a source connection through, in a message or in an attribute.
+type redactor struct {
+	slog.Handler
+	redact func(string) string
+}
+
+func (r redactor) Handle(ctx context.Context, record slog.Record) error {
+	clean := slog.NewRecord(record.Time, record.Level, r.redact(record.Message), record.PC)
+	record.Attrs(func(a slog.Attr) bool {
+		clean.AddAttrs(r.clean(a))
+		return true
+	})
+	return r.Handler.Handle(ctx, clean)
+}
+
+// clean leaves values alone that hold no text of others.
+func (r redactor) clean(a slog.Attr) slog.Attr {
+	switch value := a.Value.Any().(type) {
+	case string:
+		return slog.String(a.Key, r.redact(value))
+	case error:
+		return slog.String(a.Key, r.redact(value.Error()))
+	}
+	return a
+}
+
+func (r redactor) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return redactor{r.Handler.WithAttrs(attrs), r.redact}
+}
+
+func (r redactor) WithGroup(name string) slog.Handler {
+	return redactor{r.Handler.WithGroup(name), r.redact}
+}
