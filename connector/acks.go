@@ -3,11 +3,12 @@ package connector
 import "time"
 
 // acks counts acknowledgements. Vantiq answers a notification with a bare status that names nothing, so the only way to
-// know which one it means is to keep what is in flight in a FIFO and to take one off for each status (PROTOCOL 7.5).
+// know which one it means is to keep what is in flight in a FIFO and to take one off for each status (see package protocol).
 // It is a plain state machine: no locks, no I/O, times are handed in.
 type acks struct {
 	flights       deque[flight] // what awaits a status in this session, oldest first
-	notifications int           // how many of them are notifications
+	notifications int           // how many of them are notifications that count
+	dropped       int           // of these, those that were dropped while in flight: their statuses are still to come
 	bytes         int           // of these
 
 	window  int  // notifications that may be in flight
@@ -30,12 +31,13 @@ type acks struct {
 }
 
 // A flight is something that was sent. Seq is 0 for a query response; credited means that its status has come, as far
-// as could be told.
+// as could be told; dropped, that nobody cares about it any more.
 type flight struct {
 	seq      uint64
 	bytes    int
 	at       time.Time
 	credited bool
+	dropped  bool
 }
 
 // settling collects the statuses behind an error status.
@@ -93,7 +95,7 @@ func (a *acks) sentNotification(seq uint64, bytes int, credited bool, now time.T
 	if a.blind {
 		return
 	}
-	f := flight{seq, bytes, now, credited}
+	f := flight{seq: seq, bytes: bytes, at: now, credited: credited}
 	a.flights.pushBack(f)
 	if !credited {
 		a.notifications++
@@ -187,6 +189,11 @@ func (a *acks) take(o *outcome, failed *StatusError) {
 		return
 	case f.credited: // settled long ago, kept only because its status was in doubt
 		return
+	case f.dropped:
+		a.notifications--
+		a.dropped--
+		a.bytes -= f.bytes
+		return
 	case failed != nil:
 		o.refused = append(o.refused, refusal{f.seq, failed})
 	default:
@@ -276,23 +283,18 @@ func (a *acks) quiet(pinged time.Time) {
 // acknowledged those, and a doubled status was taken for one.
 func (a *acks) doubt() { a.answersToo = false }
 
-// forget takes the notifications up to seq as settled without their statuses, which will still come.
+// forget takes the notifications up to seq as dropped. The statuses of those in flight will still come, or their lack
+// will tell that the server has stopped acknowledging.
 func (a *acks) forget(seq uint64) {
 	for i := range a.flights.len() {
-		f := a.flights.at(i)
-		if f.seq == 0 || f.seq > seq {
-			continue
+		if f := a.flights.at(i); f.seq != 0 && f.seq <= seq && !f.credited && !f.dropped {
+			f.dropped = true
+			a.dropped++
 		}
-		if !f.credited {
-			a.notifications--
-			a.bytes -= f.bytes
-		}
-		*f = flight{at: f.at}
 	}
 	for i := range a.recent.len() {
-		if f := a.recent.at(i); f.seq != 0 && f.seq <= seq {
-			a.recentBytes -= f.bytes
-			*f = flight{at: f.at}
+		if f := a.recent.at(i); f.seq <= seq {
+			f.dropped = true
 		}
 	}
 }
@@ -304,7 +306,7 @@ func (a *acks) keep() uint64 {
 
 func firstSeq(flights *deque[flight]) uint64 {
 	for i := range flights.len() {
-		if f := flights.at(i); f.seq != 0 {
+		if f := flights.at(i); f.seq != 0 && !f.dropped {
 			return f.seq
 		}
 	}
@@ -329,7 +331,7 @@ func (a *acks) begin(now time.Time) (resendFrom uint64) {
 
 func (a *acks) drop() {
 	a.flights.clear()
-	a.notifications, a.bytes = 0, 0
+	a.notifications, a.dropped, a.bytes = 0, 0, 0
 }
 
 // oldest returns when the oldest notification in flight was sent.
@@ -389,7 +391,7 @@ func judge(now, due time.Time, v verdict) (verdict, time.Time) {
 func (a *acks) serveBlind() (o outcome) {
 	a.blind = true
 	for a.flights.len() > 0 {
-		if f := a.flights.popFront(); f.seq != 0 && !f.credited {
+		if f := a.flights.popFront(); f.seq != 0 && !f.credited && !f.dropped {
 			o.through = f.seq
 			o.bytes += f.bytes
 			o.acked++

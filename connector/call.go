@@ -58,7 +58,7 @@ func (c *SourceConnection) handlePublish(s *session, message Document) {
 		return
 	}
 	c.count.publishes.Add(1)
-	err := c.call("publish", func() error { return publish(s.workCtx, c, message) })
+	err := c.call("publish", func() error { return publish(s.publishCtx, c, message) })
 	if err != nil {
 		c.count.publishErrors.Add(1)
 		var panicked *panicError

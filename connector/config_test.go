@@ -70,7 +70,7 @@ func TestDecodeConfigReportsEverythingAtOnceWithPaths(t *testing.T) {
 	for _, want := range []string{
 		"genral: unknown", "general.extra: unknown", "polls[1].evry: unknown", "polls[1].topic: missing", "polls[1].every: missing",
 		`general.port: "70000" is not a whole number from 0 on of 16 bits`, `general.tls: "maybe" is not true or false`, `general.ratio: "x" is not a number`,
-		`polls[0].every: "10" is not a duration`, "general.host:",
+		`polls[0].every: 10 is not a duration`, "general.host:",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported in: %v", want, err)
@@ -88,6 +88,111 @@ func TestDecodeConfigReportsEverythingAtOnceWithPaths(t *testing.T) {
 	}
 	if _, err := connector.DecodeConfig[struct{}](connector.Document{}); err != nil {
 		t.Errorf("nothing of nothing: %v", err)
+	}
+}
+
+// Only numbers in quotation marks were checked: 70000 became 4464.
+func TestDecodeConfigRefusesNumbersThatDoNotFit(t *testing.T) {
+	type config struct {
+		Port  uint16  `json:"port,omitempty"`
+		Small int8    `json:"small,omitempty"`
+		Ratio float32 `json:"ratio,omitempty"`
+	}
+	for text, want := range map[string]string{
+		`{"port":70000}`:   `port: 70000 is not a whole number from 0 on of 16 bits`,
+		`{"port":"70000"}`: `port: "70000" is not a whole number from 0 on of 16 bits`,
+		`{"port":-1}`:      `port: -1 is not`,
+		`{"port":1.5}`:     `port: 1.5 is not`,
+		`{"port":1e3}`:     `port: 1e3 is not`,
+		`{"small":128}`:    `small: 128 is not a whole number of 8 bits`,
+		`{"small":-129}`:   `small: -129 is not`,
+		`{"ratio":1e39}`:   `ratio: 1e39 is not a number`,
+	} {
+		if got, err := connector.DecodeConfig[config](document(t, text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s became %+v, %v", text, got, err)
+		}
+	}
+	got, err := connector.DecodeConfig[config](document(t, `{"port":65535,"small":-128,"ratio":1e38}`))
+	if err != nil || got != (config{65535, -128, 1e38}) {
+		t.Errorf("the largest numbers became %+v, %v", got, err)
+	}
+}
+
+// null was taken for a value, and became 0 or "".
+func TestDecodeConfigTakesNullForMissing(t *testing.T) {
+	type config struct {
+		Port uint16             `json:"port"`
+		Name string             `json:"name"`
+		Any  any                `json:"any"`
+		Sub  struct{ A int }    `json:"sub"`
+		List []int              `json:"list"`
+		Opt  *int               `json:"opt,omitempty"`
+		More map[string]float64 `json:"more,omitzero"`
+	}
+	_, err := connector.DecodeConfig[config](document(t, `{"port":null,"name":null,"any":null,"sub":null,"list":null,"opt":null,"more":null}`))
+	for _, field := range []string{"port", "name", "any", "sub", "list"} {
+		if err == nil || !strings.Contains(err.Error(), field+": missing") {
+			t.Errorf("%s is not reported as missing: %v", field, err)
+		}
+	}
+	if err != nil && (strings.Contains(err.Error(), "opt") || strings.Contains(err.Error(), "more")) {
+		t.Errorf("an optional field is reported: %v", err)
+	}
+}
+
+// A Document was taken for a struct without fields: every member of it was unknown.
+func TestDecodeConfigKeepsADocumentAsItIs(t *testing.T) {
+	type config struct {
+		Extra connector.Document   `json:"extra"`
+		Maybe *connector.Document  `json:"maybe,omitempty"`
+		All   []connector.Document `json:"all,omitempty"`
+		Raw   json.RawMessage      `json:"raw,omitempty"`
+	}
+	got, err := connector.DecodeConfig[config](document(t, `{"extra":{"a":9007199254740993},"maybe":{"b":[1,null]},"all":[{"c":"x"},{}],"raw":{"d":1}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Extra.String() != `{"a":9007199254740993}` || got.Maybe == nil || got.Maybe.String() != `{"b":[1,null]}` || len(got.All) != 2 || got.All[0].String() != `{"c":"x"}` || string(got.Raw) != `{"d":1}` {
+		t.Errorf("it became %+v", got)
+	}
+}
+
+type Common struct {
+	Name string `json:"name"`
+	Port uint16 `json:"port,omitempty"`
+}
+
+// A struct that is embedded by a pointer stayed nil, and what was meant for it was lost without an error.
+func TestDecodeConfigTakesEmbeddedStructs(t *testing.T) {
+	type byValue struct {
+		Common
+		Own int `json:"own"`
+	}
+	type byPointer struct {
+		*Common
+		Own int `json:"own"`
+	}
+	type list struct {
+		All []byPointer `json:"all"`
+	}
+	const text = `{"name":"n","port":99,"own":1}`
+	value, err := connector.DecodeConfig[byValue](document(t, text))
+	if err != nil || value != (byValue{Common{"n", 99}, 1}) {
+		t.Errorf("by value: %+v, %v", value, err)
+	}
+	pointer, err := connector.DecodeConfig[byPointer](document(t, text))
+	if err != nil || pointer.Common == nil || *pointer.Common != (Common{"n", 99}) || pointer.Own != 1 {
+		t.Errorf("by pointer: %+v, %v", pointer, err)
+	}
+	several, err := connector.DecodeConfig[list](document(t, `{"all":[`+text+`]}`))
+	if err != nil || len(several.All) != 1 || several.All[0].Common == nil || *several.All[0].Common != (Common{"n", 99}) {
+		t.Errorf("in a list: %+v, %v", several, err)
+	}
+	_, err = connector.DecodeConfig[byPointer](document(t, `{"port":70000,"own":1,"nombre":"n"}`))
+	for _, want := range []string{"name: missing", "nombre: unknown", `port: 70000 is not`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not reported in: %v", want, err)
+		}
 	}
 }
 

@@ -129,8 +129,11 @@ func (c *conn) flushLocked() error {
 }
 
 func (c *conn) writeOut(p []byte) error {
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.writeTimeout())); err != nil {
-		return err
+	for timeout := time.Duration(0); timeout != c.writeTimeout(); { // hurry may change it just now
+		timeout = c.writeTimeout()
+		if err := c.Conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+			return err
+		}
 	}
 	n, err := c.Conn.Write(p)
 	c.passed.Add(uint64(n))

@@ -249,7 +249,7 @@ func explain(err error, response *http.Response) error {
 	var wrongHost x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var notTLS tls.RecordHeaderError
-	hint := ""
+	var hint string
 	switch {
 	case errors.As(err, &unknownAuthority):
 		hint = "if the server uses a private authority, name its certificate in tlsCaFile"

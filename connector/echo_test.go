@@ -1,12 +1,14 @@
 package connector_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -57,32 +59,58 @@ func TestEchoOverASocketAndInMemory(t *testing.T) {
 // A reader that stops while its handler waits for acknowledgements, which only it could read, is a deadlock. Publishes
 // come as fast as TCP takes them, each is echoed, and the acknowledgements are in the same stream.
 func TestEchoOfAFloodComesBackWhole(t *testing.T) {
-	const messages = floodMessages
-	b := setUpOn(t, nil, connector.Options{Logger: quiet})
-	var next atomic.Int64
-	var wrong sync.Once
-	done := make(chan struct{})
+	for _, c := range []struct{ messages, bytes int }{{1_000_000, 70}, {400_000, 150}, {20_000, 10_000}, {3_000, 100_000}} {
+		t.Run(fmt.Sprintf("%d of %d bytes", c.messages/floodShare, c.bytes), func(t *testing.T) {
+			setUpOn(t, nil, connector.Options{Logger: quiet}).flood(c.messages/floodShare, c.bytes)
+		})
+	}
+}
+
+// However little may wait by number, only bytes count in a flood: SendNotification returned ErrOutboxFull in the handler
+// though next to nothing waited.
+func TestEchoOfAFloodComesBackWholeThroughTheNarrowestQueues(t *testing.T) {
+	setUpOn(t, nil, connector.Options{Logger: quiet, PublishQueue: 1, OutboxMessages: 2, MaxOutstanding: 2}).flood(100_000/floodShare, 50)
+}
+
+// flood publishes so many messages of so many bytes as fast as TCP takes them, and waits until their echoes have come,
+// all of them and in their order.
+func (b *bench) flood(messages, size int) {
+	b.t.Helper()
+	next, done := 0, make(chan struct{})
+	var mu sync.Mutex // for whoever counts when it takes too long
 	b.source.HandleNotifications(func(event protocol.Document) {
-		var message struct{ N int64 }
-		if event.Decode(&message) != nil || message.N != next.Load() {
-			wrong.Do(func() { t.Errorf("notification %d is %s", next.Load(), event) })
+		mu.Lock()
+		defer mu.Unlock()
+		if !bytes.HasPrefix(event.Raw(), fmt.Appendf(nil, `{"n":%d,`, next)) || len(event.Raw()) != size {
+			b.t.Errorf("notification %d is %.50s, of %d bytes", next, event, len(event.Raw()))
 		}
-		if next.Add(1) == messages {
+		if next++; next == messages {
 			close(done)
 		}
 	})
 	b.connect(echo())
+	published := make(chan error, 1)
 	go func() {
-		for n := range messages {
-			if err := b.source.Publish(context.Background(), object{"n": n, "pad": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}); err != nil {
-				t.Error(err)
-				return
+		published <- func() error {
+			pad := strings.Repeat("x", size)
+			for n := range messages {
+				head := fmt.Sprintf(`{"n":%d,"pad":"`, n)
+				if err := b.source.Publish(context.Background(), json.RawMessage(head+pad[len(head)+2:]+`"}`)); err != nil {
+					return err
+				}
 			}
-		}
+			return nil
+		}()
 	}()
 	select {
 	case <-done:
 	case <-b.soon().Done():
-		t.Fatalf("%d of %d came back; %+v", next.Load(), messages, b.conn.Stats())
+		mu.Lock()
+		defer mu.Unlock()
+		b.t.Fatalf("%d of %d came back; %+v", next, messages, b.conn.Stats())
+	}
+	b.must(<-published)
+	if s := b.conn.Stats(); s.PublishErrors != 0 || s.PublishesDropped != 0 || s.Reconnects != 0 {
+		b.t.Errorf("stats %+v", s)
 	}
 }

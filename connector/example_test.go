@@ -109,8 +109,8 @@ func ExampleDecodeConfig() {
 	fmt.Println(err)
 	// Output:
 	// source configuration: hots: unknown, check its spelling
-	// host: missing
 	// port: "5432x" is not a whole number of 64 bits
+	// host: missing
 }
 
 // A query that takes long is answered from elsewhere: its handler returns at once and gives its slot back.

@@ -2,5 +2,5 @@
 
 package connector_test
 
-// floodMessages are fewer where every access to memory is watched, which takes ten times as long.
-const floodMessages = 100_000
+// floodShare makes a flood smaller where every access to memory is watched, which takes ten times as long.
+const floodShare = 10

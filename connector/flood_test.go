@@ -2,5 +2,5 @@
 
 package connector_test
 
-// floodMessages are more than all queues together could hold.
-const floodMessages = 1_000_000
+// floodShare is what a flood is divided by.
+const floodShare = 1

@@ -48,8 +48,12 @@ type SessionHandlers[S any] struct {
 	Close   func(ctx context.Context, c *SourceConnection, session S, cause error) error
 }
 
-// Handlers returns plain handlers that keep the session's state where the session is. Connect must not be nil.
+// Handlers returns plain handlers that keep the session's state where the session is. Without Connect the state is the
+// zero S.
 func (h SessionHandlers[S]) Handlers() Handlers {
+	if h.Connect == nil {
+		h.Connect = func(context.Context, *SourceConnection, Document) (session S, err error) { return session, nil }
+	}
 	plain := Handlers{
 		Connect: func(ctx context.Context, c *SourceConnection, config Document) error {
 			session, err := h.Connect(ctx, c, config)

@@ -1,8 +1,10 @@
 package connector
 
 import (
+	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
@@ -29,6 +31,8 @@ type inbound struct {
 	waitingBytes int
 	running      int // Query handlers that hold a slot
 	queries      map[protocol.ReplyAddress]*Query
+
+	congested atomic.Bool // queries wait because too many answers do
 }
 
 const (
@@ -55,6 +59,13 @@ func (in *inbound) nudge() {
 	case in.room <- struct{}{}:
 	default:
 	}
+}
+
+// setGoContext sets the context of work that is started with Go from now on.
+func (in *inbound) setGoContext(s *session, ctx context.Context) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s.goCtx = ctx
 }
 
 // supersede stops a session from starting handlers, as what comes from now on belongs to the next one.

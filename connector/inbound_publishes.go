@@ -1,13 +1,24 @@
 package connector
 
+import "time"
+
+// stalled is how long the Publish handler may take with the messages before one before it is supposed to wait for
+// acknowledgements, if anybody does: it may do so with a context of its own.
+const stalled = time.Second
+
 // publish takes a published message. It blocks the reader while there is no room.
 func (in *inbound) publish(l *link, message Document) {
-	place := in.offer(l, message)
+	place := in.offer(l, message, false)
+	if place == taken {
+		return
+	}
 	if place == noPlace || place == noPlaceLeft {
 		l.hold(true)
 		defer l.hold(false)
 	}
-	for {
+	stall := time.NewTimer(stalled)
+	defer stall.Stop()
+	for suspect := false; ; place = in.offer(l, message, suspect) {
 		switch place {
 		case taken:
 			return
@@ -15,13 +26,16 @@ func (in *inbound) publish(l *link, message Document) {
 			in.c.out.relax()
 			return
 		case noPlaceLeft:
-			in.c.out.failWaiters()
+			in.c.out.failWaiters(suspect)
 		}
+		suspect = false
 		select {
 		case <-in.room:
+		case <-stall.C:
+			suspect = true
+			stall.Reset(stalled)
 		case <-l.ctx.Done():
 		}
-		place = in.offer(l, message)
 	}
 }
 
@@ -35,12 +49,13 @@ const (
 	noPlaceLeft                // though somebody waits for room in the outbox
 )
 
-// offer takes or drops a message, unless there is no place for it.
-func (in *inbound) offer(l *link, message Document) place {
+// offer takes or drops a message, unless there is no place for it. Suspect says that whoever waits for acknowledgements
+// may be the Publish handler.
+func (in *inbound) offer(l *link, message Document, suspect bool) place {
 	size := len(message.Raw()) + messageOverhead
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	result, waiting := taken, in.c.out.wait.Load() > 0
+	result, waiting := taken, in.c.out.handlerWaits.Load() > 0 || suspect && in.c.out.waits.Load() > 0
 	switch room := in.hasRoom(size, 0); {
 	case in.draining:
 		in.drop()

@@ -15,7 +15,6 @@ func (in *inbound) query(m *protocol.Query) {
 		return
 	}
 	q := newQuery(c, m.ReplyAddress, m.Parameters)
-	congested := c.out.congested()
 	in.mu.Lock()
 	if _, twice := in.queries[m.ReplyAddress]; twice {
 		in.mu.Unlock()
@@ -33,7 +32,7 @@ func (in *inbound) query(m *protocol.Query) {
 		refusal = &QueryError{Code: CodeNoHandler, Template: "the connector of source {0} does not answer queries", Parameters: []any{c.source}}
 	case in.rejected != nil:
 		refusal = notConfigured(in.rejected)
-	case congested:
+	case !in.mayAnswer():
 		refusal = &QueryError{Code: CodeBusy, Template: "the connector has many answers that Vantiq has not read; please ask again later"}
 	case in.open != nil && in.running < c.options.MaxQueries && in.waiting.len() == 0:
 		in.startQuery(q)
@@ -61,12 +60,28 @@ func (in *inbound) startQuery(q *Query) {
 
 // startWaiting starts handlers for queries that wait, as many as there are slots.
 func (in *inbound) startWaiting() {
-	for in.open != nil && in.running < in.c.options.MaxQueries {
+	for in.open != nil && in.running < in.c.options.MaxQueries && in.mayAnswer() {
 		q := in.takeWaiting()
 		if q == nil {
 			return
 		}
 		in.startQuery(q)
+	}
+}
+
+// mayAnswer reports whether there is room for answers. If not, relieve starts what waits.
+func (in *inbound) mayAnswer() bool {
+	congested := in.c.out.congested()
+	in.congested.Store(congested)
+	return !congested
+}
+
+// relieve is called when answers have been written: queries that waited for that may start.
+func (in *inbound) relieve() {
+	if in.congested.Load() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.startWaiting()
 	}
 }
 
@@ -105,7 +120,7 @@ func (in *inbound) answerOne(s *session, t *task) (next *task) {
 			return // its slot was given to somebody else
 		}
 		t.end()
-		if returned && in.open == s {
+		if returned && in.open == s && in.mayAnswer() {
 			if q := in.takeWaiting(); q != nil {
 				next = s.beginQuery(q)
 				return

@@ -107,6 +107,7 @@ func (c *SourceConnection) useLink(ctx context.Context) error {
 				c.drain(s)
 				return nil
 			case end.cause != nil:
+				l.fail(end.cause) // if it still lives: nothing more is read that nobody would handle
 				c.closeSession(s, end.cause)
 				return end.cause
 			}
@@ -390,7 +391,7 @@ func (c *SourceConnection) drain(s *session) {
 	deadline, _ := c.drainDeadline()
 	rest, cancel := context.WithDeadline(c.cut.ctx, deadline)
 	defer cancel()
-	flushing, stop := context.WithDeadline(rest, deadline.Add(-drainFarewell))
+	flushing, stop := context.WithDeadline(rest, deadline.Add(-c.drainReserve(drainFarewell)))
 	defer stop()
 	defer context.AfterFunc(s.link.ctx, stop)()
 	_ = c.out.flush(flushing) // what is left is counted when the outbox is closed

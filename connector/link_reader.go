@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
+// read reads one message after the other until the link ends.
 func (l *link) read() {
 	defer close(l.readerGone)
 	var decoder protocol.Decoder

@@ -46,7 +46,11 @@ func (l *link) tick() {
 	now := time.Now()
 	l.mu.Lock()
 	l.nextTick = now.Add(24 * time.Hour) // tickBy may bring it forward meanwhile
+	dead := l.dead
 	l.mu.Unlock()
+	if dead {
+		return
+	}
 	next := l.owner.tick(l, now)
 	due, err := l.keepAlive(now)
 	if err != nil {

@@ -69,7 +69,8 @@ type Options struct {
 	PublishQueue int
 
 	// OutboxMessages and OutboxBytes bound the notifications that were accepted and not yet acknowledged.
-	// Defaults: 4,096 and 16 MiB.
+	// Defaults: 4,096 and 16 MiB. While a handler that sends cannot keep up with what is published, because the
+	// acknowledgements it waits for are behind that in the stream, 64 MiB are the only bound.
 	OutboxMessages int
 	OutboxBytes    int
 	// OutboxFull says what SendNotification does when the outbox is full. Default: Block.
@@ -77,7 +78,8 @@ type Options struct {
 	// Outbox keeps the notifications. Default: memory.
 	Outbox Outbox
 	// MaxOutstanding is how many notifications may be sent ahead of their acknowledgements. The window begins at 5, the
-	// only width that is proven with real servers, and grows towards this one while acknowledgements come. Default: 1,024.
+	// only width that is proven with real servers, and grows towards this one while acknowledgements come. Default: 1,024,
+	// and no more than 1 MiB of them.
 	MaxOutstanding int
 
 	// MaxInbound is the largest message that is read; a larger one is skipped, and answered CodeTooLarge if it is a

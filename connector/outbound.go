@@ -29,6 +29,7 @@ type outbound struct {
 	// Answers, in their order. A final answer leaves this queue when it is written, and comes back if that failed.
 	answers     deque[*answer]
 	answerBytes int
+	expiry      *time.Timer // runs while nothing may be said
 
 	// Notifications: queue holds those that were accepted and may still have to be sent.
 	queue    OutboxQueue
@@ -48,7 +49,9 @@ type outbound struct {
 
 	stuck func() // called when somebody begins to wait for room in the outbox
 	stats outboxStats
-	wait  atomic.Int32 // how many wait for acknowledgements: for room in the outbox, or in Flush
+
+	// How many wait for acknowledgements, for room in the outbox or in Flush: in a Publish handler, and elsewhere.
+	handlerWaits, waits atomic.Int32
 }
 
 type outboxStats struct {
@@ -67,16 +70,18 @@ type answer struct {
 
 // A waiter waits for room.
 type waiter struct {
-	bytes int
-	ready chan struct{} // closed when it was let in, or err was set
-	err   error
+	bytes   int
+	handler bool          // it waits in a Publish handler
+	ready   chan struct{} // closed when it was let in, or err was set
+	err     error
 }
 
 // A flusher waits until everything up to target is settled.
 type flusher struct {
-	target uint64
-	done   chan struct{}
-	err    error
+	target  uint64
+	handler bool // it waits in a Publish handler
+	done    chan struct{}
+	err     error
 }
 
 const (
@@ -114,6 +119,7 @@ func (o *outbound) attach(l *link, claimed bool) {
 		o.link, o.ponged = l, time.Time{}
 	}
 	o.speaking = true
+	o.stopExpiry()
 	o.expireAnswers(now)
 	o.mu.Unlock()
 	l.wake()
@@ -125,7 +131,29 @@ func (o *outbound) pause() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.speaking = false
+	o.acks.flood(false)
 	o.boundAnswers()
+	o.stopExpiry()
+	o.expiry = time.AfterFunc(maxAnswerAge, o.expire)
+}
+
+// expire interrupts old answers while there is no session, so that they hold no memory.
+func (o *outbound) expire() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.speaking || o.closed {
+		return
+	}
+	o.expireAnswers(time.Now())
+	if o.answerBytes > 0 {
+		o.expiry.Reset(maxAnswerAge / 4)
+	}
+}
+
+func (o *outbound) stopExpiry() {
+	if o.expiry != nil {
+		o.expiry.Stop()
+	}
 }
 
 // congested reports whether so much waits to be written that no more queries should be taken.
@@ -139,6 +167,7 @@ func (o *outbound) congested() bool {
 func (o *outbound) close() (left int) {
 	o.mu.Lock()
 	o.closed, o.speaking, o.link = true, false, nil
+	o.stopExpiry()
 	for o.waiters.Len() > 0 {
 		letIn(&o.waiters, ErrClosed)
 	}

@@ -20,6 +20,9 @@ func (o *outbound) answer(answers ...*answer) {
 	}
 	if !o.speaking {
 		o.boundAnswers()
+		if o.expiry != nil {
+			o.expiry.Reset(maxAnswerAge)
+		}
 	}
 	l, ready := o.link, o.speaking
 	o.mu.Unlock()
@@ -107,7 +110,7 @@ func interrupted() QueryError {
 // expireAnswers interrupts what has waited too long for a session: whoever asked has given up, and rows are large.
 func (o *outbound) expireAnswers(now time.Time) {
 	for i := range o.answers.len() {
-		if a := *o.answers.at(i); now.Sub(a.since) > maxAnswerAge {
+		if a := *o.answers.at(i); now.Sub(a.since) >= maxAnswerAge {
 			o.replace(a)
 		}
 	}

@@ -40,7 +40,9 @@ func (o *outbound) ready() bool {
 
 // behind reports whether there is a notification that was not handed to the link: a new one, or one that is sent again to
 // be sure although it counts as acknowledged.
-func (o *outbound) behind() bool { return o.held > o.acks.notifications || o.sent < o.settled }
+func (o *outbound) behind() bool {
+	return o.held > o.acks.notifications-o.acks.dropped || o.sent < o.settled
+}
 
 // reserve makes room for a notification of n bytes, as OutboxFull says.
 func (o *outbound) reserve(ctx context.Context, n int) error {
@@ -63,18 +65,22 @@ func (o *outbound) reserve(ctx context.Context, n int) error {
 		o.mu.Unlock()
 		return nil
 	}
-	w := &waiter{bytes: n, ready: make(chan struct{})}
+	w := &waiter{bytes: n, ready: make(chan struct{}), handler: isPublish(ctx)}
 	place := o.waiters.PushBack(w)
 	o.mu.Unlock()
-	defer o.beginWait()()
+	defer o.beginWait(w.handler)()
 	return o.waitFor(ctx, &o.waiters, place)
 }
 
 // beginWait tells the reader that somebody waits for acknowledgements, until the function it returns is called.
-func (o *outbound) beginWait() (end func()) {
-	o.wait.Add(1)
+func (o *outbound) beginWait(handler bool) (end func()) {
+	count := &o.waits
+	if handler {
+		count = &o.handlerWaits
+	}
+	count.Add(1)
 	o.stuck()
-	return func() { o.wait.Add(-1) }
+	return func() { count.Add(-1) }
 }
 
 // groupRoom is how often a waiter looks whether other sources of the group have given back room: that wakes nobody here.
@@ -148,8 +154,8 @@ func (o *outbound) hasRoom(n int) bool {
 	switch {
 	case !o.queue.Durable() && o.options.Group.outgoing.full(n):
 		return false
-	case o.acks.flooded:
-		return o.bytes+n+(o.held+1)*messageOverhead <= maxFloodBytes
+	case o.acks.flooded && o.bytes+n+(o.held+1)*messageOverhead <= maxFloodBytes:
+		return true
 	}
 	return o.held < o.options.OutboxMessages && o.bytes+n <= o.options.OutboxBytes
 }
@@ -160,7 +166,7 @@ func (o *outbound) hasRoom(n int) bool {
 // only bytes limit the outbox and its window. The flood is over when the outbox has become half empty.
 func (o *outbound) relax() {
 	o.mu.Lock()
-	if !o.acks.flooded {
+	if !o.acks.flooded && o.options.OutboxFull == Block {
 		o.acks.flood(true)
 		o.log.Debug("published messages come faster than notifications are acknowledged; more of them may be in flight")
 	}
@@ -205,20 +211,31 @@ func (o *outbound) admit() {
 	}
 }
 
-// failWaiters makes everybody give up who waits for acknowledgements, in SendNotification or in Flush: the reader can
-// hold no more of what stands before them in the stream.
-func (o *outbound) failWaiters() {
+// failWaiters makes those give up who wait for acknowledgements in a Publish handler, in SendNotification or in Flush, or
+// everybody: the reader can hold no more of what stands before the acknowledgements in the stream.
+func (o *outbound) failWaiters(everybody bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.waiters.Len() > 0 {
-		letIn(&o.waiters, ErrOutboxFull)
+	for place := o.waiters.Front(); place != nil; {
+		next := place.Next()
+		if w := place.Value.(*waiter); everybody || w.handler {
+			o.waiters.Remove(place)
+			w.err = ErrOutboxFull
+			close(w.ready)
+		}
+		place = next
 	}
-	for _, f := range o.flushers {
-		f.err = ErrOutboxFull
+	o.flushers = slices.DeleteFunc(o.flushers, func(f *flusher) bool {
+		if !everybody && !f.handler {
+			return false
+		}
+		f.err = errTooManyMessages
 		close(f.done)
-	}
-	o.flushers = nil
+		return true
+	})
 }
+
+var errTooManyMessages = errors.New("too many published messages stand before the acknowledgements")
 
 // dropOldest takes room for n bytes by forgetting the oldest notifications.
 func (o *outbound) dropOldest(n int) {
@@ -277,10 +294,10 @@ func (o *outbound) awaitSettled(ctx context.Context, target uint64) error {
 		o.mu.Unlock()
 		return fmt.Errorf("source %s: %w", o.source, ErrClosed)
 	}
-	f := &flusher{target: target, done: make(chan struct{})}
+	f := &flusher{target: target, done: make(chan struct{}), handler: isPublish(ctx)}
 	o.flushers = append(o.flushers, f)
 	o.mu.Unlock()
-	defer o.beginWait()()
+	defer o.beginWait(f.handler)()
 	select {
 	case <-f.done:
 	case <-ctx.Done():

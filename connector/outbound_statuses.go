@@ -80,7 +80,7 @@ func (o *outbound) apply(outcome outcome) (report func()) {
 func (o *outbound) tick(l *link, now time.Time) time.Time {
 	held := l.isHeld()
 	o.mu.Lock()
-	if o.link != l {
+	if o.link != l || l.err() != nil {
 		o.mu.Unlock()
 		return time.Time{}
 	}

@@ -181,6 +181,33 @@ func TestReconnectRequiredBeginsANewSessionOnTheSameLink(t *testing.T) {
 	})
 }
 
+// The state stayed Connected until the old session's Close had returned, and WaitConnected let everybody through.
+func TestASourceThatIsAskedToReconnectIsNotConnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{})
+		b.connect(connector.Handlers{Close: func(_ context.Context, _ *connector.SourceConnection, cause error) error {
+			if cause != nil {
+				pass(time.Minute)
+			}
+			return nil
+		}})
+		b.source.RequireReconnect()
+		pass(30 * time.Second)
+		if state := b.conn.State(); state == connector.Connected {
+			t.Error("it is Connected while Close runs")
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := b.conn.WaitConnected(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("WaitConnected returned %v", err)
+		}
+		b.must(b.conn.WaitConnected(b.soon()))
+		if n := b.source.Sessions(); n != 2 {
+			t.Errorf("it is connected in session %d", n)
+		}
+	})
+}
+
 func TestAConfigurationInsideASessionBeginsANewOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &journal{}

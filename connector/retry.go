@@ -125,7 +125,9 @@ func (c *causes) log(log *slog.Logger, message string, cause error, attributes .
 }
 
 // essence returns what is the same each time an error repeats: not the port of this side, not the place in a message.
-func essence(err error) string {
+func essence(err error) (text string) {
+	text = err.Error()
+	defer func() { _ = recover() }() // a nil pointer may be wrapped in err
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 		err = inner
 	}

@@ -15,10 +15,11 @@ import (
 // every handler, and before Run.
 //
 // If the outbox is full, SendNotification does what OutboxFull says; by default it waits, and ctx bounds that wait and
-// nothing else. Errors: [ErrNotObject], [ErrTooLarge], [ErrOutboxFull], [ErrClosed], or what encoding message returned.
+// nothing else; in a Publish handler it also ends, with ErrOutboxFull, when more messages stand before the acknowledgements
+// than can be held. Errors: [ErrNotObject], [ErrTooLarge], [ErrOutboxFull], [ErrClosed], or what encoding message returned.
 //
 // Vantiq acknowledges a notification by a status without an id. That acknowledgements are counted is therefore all that
-// the guarantee rests on (PROTOCOL 7.5), and a duplicate is possible after each loss of a link.
+// the guarantee rests on, and a duplicate is possible after each loss of a link.
 func (c *SourceConnection) SendNotification(ctx context.Context, message any) error {
 	event, err := c.encodeEvent(message)
 	if err != nil {
@@ -48,7 +49,8 @@ func (c *SourceConnection) encodeEvent(message any) (json.RawMessage, error) {
 }
 
 // Flush waits until Vantiq has acknowledged every notification accepted before the call, for as long as ctx lasts. It
-// returns [ErrRefused], wrapping a [StatusError], if one of them was answered with an error.
+// returns [ErrRefused], wrapping a [StatusError], if one of them was answered with an error. What DropOldest dropped
+// counts as done. In a Publish handler it fails when more messages stand before the acknowledgements than can be held.
 func (c *SourceConnection) Flush(ctx context.Context) error { return c.out.flush(ctx) }
 
 // SendQueryResponse answers the open query with that reply address, as [Query.Partial] (code 100), [Query.Complete] (200)

@@ -23,6 +23,7 @@ type session struct {
 	cancelLink context.CancelCauseFunc
 	workCtx    context.Context // Publish's and the queries': ends a little later
 	cancelWork context.CancelCauseFunc
+	publishCtx context.Context // workCtx, marked as Publish's
 
 	accepted chan struct{} // closed when the Connect handler has returned nil
 	setUp    chan struct{} // closed when it is no longer called
@@ -32,8 +33,9 @@ type session struct {
 
 	// Guarded by inbound.mu.
 	tasks      map[*task]struct{}
-	idle       chan struct{} // closed when the last task ends, if somebody waits for that
-	superseded bool          // Vantiq wants another session
+	idle       chan struct{}   // closed when the last task ends, if somebody waits for that
+	superseded bool            // Vantiq wants another session
+	goCtx      context.Context // for Go: ends with a call of Connect that fails, and with linkCtx
 }
 
 const (
@@ -51,11 +53,16 @@ func newSession(ctx context.Context, c *SourceConnection, l *link, config Docume
 		ended:    make(chan struct{}),
 		tasks:    map[*task]struct{}{},
 	}
-	base := context.WithoutCancel(ctx)
 	s.linkCtx, s.cancelLink = context.WithCancelCause(l.ctx)
-	s.workCtx, s.cancelWork = context.WithCancelCause(base)
+	s.workCtx, s.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
+	s.publishCtx = context.WithValue(s.workCtx, publishKey{}, true)
 	return s
 }
+
+// publishKey marks the context of a Publish handler: while it waits for acknowledgements the reader must read on.
+type publishKey struct{}
+
+func isPublish(ctx context.Context) bool { return ctx.Value(publishKey{}) != nil }
 
 // connect calls the Connect handler until it accepts the configuration, or there is no point in it any more.
 func (s *session) connect() {
@@ -64,16 +71,20 @@ func (s *session) connect() {
 	waits := backoff.NewExponentialBackOff(backoff.WithMaxElapsedTime(0), backoff.WithMaxInterval(30*time.Second))
 	for {
 		started := time.Now()
+		attempt, fail := context.WithCancelCause(s.linkCtx)
+		c.in.setGoContext(s, attempt)
 		err := c.callApart("connect", func() error {
 			if connect := c.handlers.Load().Connect; connect != nil {
-				return connect(s.linkCtx, c, s.config)
+				return connect(attempt, c, s.config)
 			}
 			return nil
 		})
 		if err == nil {
+			context.AfterFunc(s.linkCtx, func() { fail(context.Cause(s.linkCtx)) })
 			close(s.accepted)
 			return
 		}
+		fail(err)
 		if s.linkCtx.Err() != nil {
 			return
 		}
@@ -100,9 +111,9 @@ func (s *session) end(cause error) {
 	c.in.shut()
 	s.waitSaying(s.setUp, "Connect", nil)
 	idle := c.in.idle(s)
-	if !s.await(idle, answerGrace, drainHandlers) {
+	if !s.await(idle, answerGrace, c.drainReserve(drainHandlers)) {
 		s.cancelWork(causeOr(cause, ErrClosed))
-		if !s.await(idle, abandonAfter, drainAnswers) {
+		if !s.await(idle, abandonAfter, c.drainReserve(drainAnswers)) {
 			if c.isDraining() {
 				c.in.finish()
 			}
@@ -195,7 +206,9 @@ func (s *session) waitSaying(done <-chan struct{}, handler string, late func()) 
 		case <-draining:
 			draining = nil
 			end, _ := s.c.drainDeadline()
-			deadline.Reset(time.Until(end))
+			if cut != nil {
+				deadline.Reset(time.Until(end))
+			}
 		case <-cut:
 			cut = nil
 			deadline.Reset(0)
@@ -212,7 +225,8 @@ func (s *session) launch(work func(ctx context.Context) error) error {
 	in := s.c.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if s.linkCtx.Err() != nil {
+	ctx := s.goCtx
+	if ctx == nil || ctx.Err() != nil {
 		return fmt.Errorf("source %s: %w: its session has ended", s.c.source, ErrNotConnected)
 	}
 	t := s.begin("Go", nil)
@@ -222,8 +236,8 @@ func (s *session) launch(work func(ctx context.Context) error) error {
 			defer in.mu.Unlock()
 			t.end()
 		}()
-		err := s.c.call("go", func() error { return work(s.linkCtx) })
-		if err != nil && !(s.linkCtx.Err() != nil && errors.Is(err, context.Canceled)) {
+		err := s.c.call("go", func() error { return work(ctx) })
+		if err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {
 			s.c.log.Error("work started with Go ended with an error", "error", err)
 		}
 	}()

@@ -125,9 +125,10 @@ func (c *SourceConnection) Stats() Stats {
 }
 
 // Go runs work in the background of the current session: a poller, a subscription. Its ctx ends when the link is lost, the
-// session ends or the connection drains; work must return soon after, as Close is called only then. Work that should
-// outlive a link belongs into a goroutine of the program's own. An error is logged. Go may be called from Connect on, and
-// returns [ErrNotConnected] when there is no session.
+// session ends, the connection drains, or the Connect handler that called Go fails; work must return soon after, as Close is
+// called only then. An error is logged, unless it is ctx's; nothing is started again. Work that should outlive a link
+// belongs into a goroutine of the program's own. Go may be called from Connect on, and returns [ErrNotConnected] when there
+// is no session.
 func (c *SourceConnection) Go(work func(ctx context.Context) error) error {
 	s := c.current.Load()
 	if s == nil {
@@ -162,6 +163,11 @@ func (c *SourceConnection) Close(ctx context.Context) error {
 	c.leave.give()
 	if c.started.CompareAndSwap(false, true) { // Run was never called
 		c.finish(nil)
+	}
+	select {
+	case <-c.closed:
+		return c.result
+	default:
 	}
 	select {
 	case <-c.closed:
@@ -210,6 +216,11 @@ func (c *SourceConnection) beginDrain() {
 	if c.deadline.CompareAndSwap(nil, &deadline) {
 		close(c.draining)
 	}
+}
+
+// drainReserve returns so much of a drain's time, scaled down if DrainTime is shorter than its default.
+func (c *SourceConnection) drainReserve(usual time.Duration) time.Duration {
+	return min(usual, time.Duration(float64(usual)*c.options.DrainTime.Seconds()/10))
 }
 
 func (c *SourceConnection) isDraining() bool { return c.deadline.Load() != nil }
@@ -279,7 +290,10 @@ func (c *SourceConnection) oversize(_ *link, found protocol.Oversize) {
 
 func (c *SourceConnection) collect(l *link, b *batch) { c.out.collect(l, b) }
 
-func (c *SourceConnection) written(l *link, b *batch, err error) { c.out.written(l, b, err) }
+func (c *SourceConnection) written(l *link, b *batch, err error) {
+	c.out.written(l, b, err)
+	c.in.relieve()
+}
 
 func (c *SourceConnection) ponged(l *link, sent time.Time) { c.out.pong(l, sent) }
 

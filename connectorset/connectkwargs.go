@@ -24,10 +24,10 @@ func (r *reader) readKWArgs(text string) {
 	switch {
 	case errors.As(err, &syntax):
 		r.report(connectKWArgs, "", fmt.Sprintf(`is not JSON at byte %d: use an object like {"open_timeout": 10}, and mind `+
-			`that a properties file needs \\ for a backslash`, syntax.Offset), nil)
+			`that a properties file needs \\ for a backslash`, syntax.Offset))
 		return
 	case err != nil, members == nil:
-		r.report(connectKWArgs, "", `is not a JSON object: use one like {"open_timeout": 10}`, nil)
+		r.report(connectKWArgs, "", `is not a JSON object: use one like {"open_timeout": 10}`)
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
@@ -87,7 +87,7 @@ func (r *reader) readKWArg(name string, value json.RawMessage) {
 
 // reportKWArg reports a value that holds no secret.
 func (r *reader) reportKWArg(name string, value json.RawMessage, accepted string) {
-	r.report(connectKWArgs, "", fmt.Sprintf("holds %q: %s: use %s", name, value, accepted), nil)
+	r.report(connectKWArgs, "", fmt.Sprintf("holds %q: %s: use %s", name, value, accepted))
 }
 
 // seconds reads a timeout. Null means for ever in Python, and the default here, where every wait ends.
@@ -114,11 +114,11 @@ func (r *reader) readProxyArg(value json.RawMessage) {
 	case isNull(value) || string(value) == "false":
 		r.config.Proxy = noProxy
 	case json.Unmarshal(value, &address) != nil:
-		r.report(connectKWArgs, "", `holds a "proxy" that is not accepted: use `+proxyAccepts, nil)
+		r.report(connectKWArgs, "", `holds a "proxy" that is not accepted: use `+proxyAccepts)
 	default:
 		use, err := parseProxy(strings.TrimSpace(address))
 		if err != nil {
-			r.report(connectKWArgs, "", `holds a "proxy" that `+err.Error(), nil)
+			r.report(connectKWArgs, "", `holds a "proxy" that `+err.Error())
 			return
 		}
 		r.config.Proxy = use
@@ -133,13 +133,13 @@ func (r *reader) readHeaders(name string, value json.RawMessage) {
 	pairs, err := headerPairs(value)
 	if err != nil {
 		const accepted = `holds %q that is not accepted: use an object like {"X-Name": "value"}`
-		r.report(connectKWArgs, "", fmt.Sprintf(accepted, name), nil)
+		r.report(connectKWArgs, "", fmt.Sprintf(accepted, name))
 		return
 	}
 	for _, pair := range pairs {
 		switch reason := wrongHeader(pair[0], pair[1]); {
 		case reason != "":
-			r.report(connectKWArgs, "", fmt.Sprintf("holds %q with the header %q, which %s", name, pair[0], reason), nil)
+			r.report(connectKWArgs, "", fmt.Sprintf("holds %q with the header %q, which %s", name, pair[0], reason))
 		default:
 			if r.config.Header == nil {
 				r.config.Header = make(http.Header)

@@ -171,7 +171,11 @@ func (s *ConnectorSet) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	for i, c := range s.connections {
 		all.Go(func() {
-			if err := c.Run(running); err != nil {
+			err := c.Run(running)
+			if s.draining.Err() != nil && errors.Is(err, connector.ErrClosed) {
+				return // Close was there first
+			}
+			if err != nil {
 				ends[i] = naming(c.Source(), err)
 				s.ended(c.Source(), ends[i])
 			}

@@ -74,9 +74,9 @@ func newReader(file string) *reader {
 	}
 }
 
-func (r *reader) report(key, value, reason string, cause error) {
+func (r *reader) report(key, value, reason string) {
 	r.bad[key] = true
-	r.problems = append(r.problems, r.config.problem(key, value, reason, cause))
+	r.problems = append(r.problems, r.config.problem(key, value, reason, nil))
 }
 
 func (r *reader) warn(key, text string) {
@@ -123,11 +123,11 @@ func (r *reader) set(p property, value string) {
 		if shown != redacted {
 			shown = start
 		}
-		r.report(p.name, shown, reason, nil)
+		r.report(p.name, shown, reason)
 		return
 	}
 	if err := p.set(&r.config, value); err != nil {
-		r.report(p.name, shown, err.Error(), nil)
+		r.report(p.name, shown, err.Error())
 		return
 	}
 	switch first := value[0]; {

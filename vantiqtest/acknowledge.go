@@ -5,7 +5,7 @@ import "github.com/vantiq-go/connectorsdk/protocol"
 // Acknowledgements says how a source acknowledges. The zero value is what Vantiq does: one bare status 200 for each
 // notification. The fields may be combined.
 type Acknowledgements struct {
-	None      bool // never, as in the peers' own test servers
+	None      bool // never, as in the test servers of the Python and the Java SDK
 	Twice     bool // every status is sent twice
 	Responses bool // each response to a query, partial or final, is acknowledged as well
 	Withheld  bool // statuses wait, in their order, for ReleaseAcknowledgements or the next SetAcknowledgements

@@ -122,6 +122,8 @@ func (x *exchange) query(ctx context.Context, source *vantiqtest.Source) error {
 	err := <-answered
 	var failed protocol.QueryError
 	switch {
+	case errors.As(err, &failed) && failed.Code == connector.CodeNotConfigured:
+		return fmt.Errorf("the sample query failed: %w; -config-json sets the source configuration", err)
 	case errors.As(err, &failed):
 		return fmt.Errorf("the sample query failed: %w; -query sets its parameters", err)
 	case err != nil && ctx.Err() == nil:

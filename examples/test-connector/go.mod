@@ -10,7 +10,6 @@ require (
 
 require (
 	github.com/cenkalti/backoff/v4 v4.3.0 // indirect
-	github.com/go-viper/mapstructure/v2 v2.5.0 // indirect
 	github.com/gorilla/websocket v1.5.3 // indirect
 	github.com/magiconair/properties v1.18.12 // indirect
 	golang.org/x/net v0.47.0 // indirect

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -141,7 +142,9 @@ func sleep(ctx context.Context, ms int) error {
 	}
 }
 
-func milliseconds(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+func milliseconds(n int) time.Duration {
+	return time.Duration(min(n, math.MaxInt64/int(time.Millisecond))) * time.Millisecond
+}
 
 // orNull stands in for a member that is absent.
 func orNull(value json.RawMessage) json.RawMessage {

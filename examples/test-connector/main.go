@@ -56,9 +56,27 @@ func run(ctx context.Context, file string) error {
 // leave decides how to exit. Whoever tells a connector to go while Vantiq is away gets what he asked for: what could not
 // be delivered is logged, and is no failure of the connector.
 func leave(ctx context.Context, logger *slog.Logger, err error) error {
-	if ctx.Err() != nil && errors.Is(err, connector.ErrUndelivered) {
-		logger.Error("the connector left before everything was delivered", "error", err)
+	if ctx.Err() == nil {
+		return err
+	}
+	var rest []error
+	for _, err := range each(err) {
+		if errors.Is(err, connector.ErrUndelivered) {
+			logger.Error("the connector left before everything was delivered", "error", err)
+		} else {
+			rest = append(rest, err)
+		}
+	}
+	return errors.Join(rest...)
+}
+
+// each returns the errors that Run has joined, one for each source.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only what Run itself has joined
+		return joined.Unwrap()
+	}
+	if err == nil {
 		return nil
 	}
-	return err
+	return []error{err}
 }

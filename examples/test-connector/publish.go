@@ -91,7 +91,8 @@ func (b burst) send(ctx context.Context, c *connector.SourceConnection) {
 	_ = c.SendNotification(ctx, end{b.ID, b.Count, max(b.Count, 0) - sent})
 }
 
-func padding(size int) string { return strings.Repeat("x", max(size, 0)) }
+// padding is bounded, as no message may be that large in any case.
+func padding(size int) string { return strings.Repeat("x", min(max(size, 0), 16<<20)) }
 
 func publishRaw(ctx context.Context, c *connector.SourceConnection, message connector.Document) error {
 	var raw struct {

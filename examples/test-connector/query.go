@@ -144,7 +144,7 @@ func queryTwice(ctx context.Context, c *connector.SourceConnection, q *connector
 	if err := q.Complete(ctx, map[string]bool{"second": true}); err != nil {
 		text = err.Error()
 	}
-	return c.SendNotification(ctx, map[string]string{"secondAnswer": text})
+	return c.SendNotification(context.WithoutCancel(ctx), map[string]string{"secondAnswer": text}) // ctx ended with the answer
 }
 
 // queryLater answers from another goroutine, which works also when the link was lost meanwhile: the answer then travels
