@@ -62,7 +62,7 @@ func (in *inbound) nudge() {
 }
 
 // setGoContext sets the context of work that is started with Go from now on.
-func (in *inbound) setGoContext(s *session, ctx context.Context) {
+func (in *inbound) setGoContext(ctx context.Context, s *session) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	s.goCtx = ctx

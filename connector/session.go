@@ -72,7 +72,7 @@ func (s *session) connect() {
 	for {
 		started := time.Now()
 		attempt, fail := context.WithCancelCause(s.linkCtx)
-		c.in.setGoContext(s, attempt)
+		c.in.setGoContext(attempt, s)
 		err := c.callApart("connect", func() error {
 			if connect := c.handlers.Load().Connect; connect != nil {
 				return connect(attempt, c, s.config)

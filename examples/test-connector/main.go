@@ -70,9 +70,9 @@ func leave(ctx context.Context, logger *slog.Logger, err error) error {
 	return errors.Join(rest...)
 }
 
-// each returns the errors that Run has joined, one for each source.
+// each returns the errors that Run has joined, one for each source: no more of the tree than that.
 func each(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only what Run itself has joined
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	if err == nil {
