@@ -38,7 +38,7 @@ func TargetURL(targetServer string) (string, error) {
 	if strings.ContainsAny(value, "\r\n") {
 		return fail(`holds a line break: a \n in a properties file is one; give each property its own line`)
 	}
-	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+	if strings.ContainsFunc(value, isBlank) {
 		return fail("holds a blank or a control character: remove it")
 	}
 	withScheme := value
@@ -83,9 +83,14 @@ func TargetURL(targetServer string) (string, error) {
 	return target, nil
 }
 
+func isBlank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+
 func checkHost(u *url.URL) error {
 	if u.Hostname() == "" {
 		return fmt.Errorf("has no host: it should look like https://dev.vantiq.com")
+	}
+	if strings.ContainsAny(u.Host, `/?#@\%<>"^|{}`+"`") || strings.ContainsFunc(u.Host, isBlank) { // after undoing escapes
+		return fmt.Errorf("has an impossible host: use a name or an address, without escapes and zones")
 	}
 	port := u.Port()
 	if port == "" && !strings.HasSuffix(u.Host, ":") {

@@ -57,6 +57,7 @@ func TestTargetURLRefusesWithTheValueAndANextStep(t *testing.T) {
 		"https://h:0":          `has the port "0"`,
 		"https://h:":           `has the port ""`,
 		"https://h:http":       "is not a URL",
+		"https://%C2%80/":      "has an impossible host",
 		"https://h/%zz":        "is not a URL",
 	} {
 		got, err := protocol.TargetURL(targetServer)
@@ -69,7 +70,7 @@ func TestTargetURLRefusesWithTheValueAndANextStep(t *testing.T) {
 }
 
 func FuzzTargetURL(f *testing.F) {
-	for _, seed := range []string{"https://dev.vantiq.com", "localhost:8080", "https://h/api/v2/wsock/websocket/?x=1", "wss://[::1]:8080/p", "https://u:p@h/#f", "//h"} {
+	for _, seed := range []string{"https://dev.vantiq.com", "localhost:8080", "https://h/api/v2/wsock/websocket/?x=1", "wss://[::1]:8080/p", "https://u:p@h/#f", "//h", "wss://%C2%80", "https://%41", "https://[fe80::1%25eth0]"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, targetServer string) {
