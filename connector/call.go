@@ -58,9 +58,14 @@ func (c *SourceConnection) handlePublish(s *session, message Document) {
 		return
 	}
 	c.count.publishes.Add(1)
+	failed := true // unless it returns: it may end its goroutine
+	defer func() {
+		if failed {
+			c.count.publishErrors.Add(1)
+		}
+	}()
 	err := c.call("publish", func() error { return publish(s.publishCtx, c, message) })
-	if err != nil {
-		c.count.publishErrors.Add(1)
+	if failed = err != nil; failed {
 		var panicked *panicError
 		if !errors.As(err, &panicked) { // which has been logged
 			c.log.Error("the Publish handler failed", "error", err)

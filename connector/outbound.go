@@ -89,6 +89,7 @@ const (
 	maxAnswerAge     = 60 * time.Second // without a session
 	partialRoom      = 1 << 20          // of answers that wait for the writer: beyond it, partials are held up
 	maxBatchMessages = 256
+	maxBatchBytes    = 1 << 20 // of answers: while they are written they count in no budget
 )
 
 func newOutbound(source string, o *Options, log *slog.Logger, queue OutboxQueue, stuck func()) *outbound {
@@ -209,8 +210,9 @@ func (o *outbound) collect(l *link, b *batch) {
 		return
 	}
 	now := time.Now()
-	for o.answers.len() > 0 && len(b.answers) < maxBatchMessages {
+	for bytes := 0; o.answers.len() > 0 && len(b.answers) < maxBatchMessages && bytes < maxBatchBytes; {
 		a := o.answers.popFront()
+		bytes += len(a.message)
 		o.forgetAnswer(a)
 		if a.query.leftOn(l, a.final) {
 			o.interrupt(a)
