@@ -2,8 +2,8 @@ package connector
 
 import "time"
 
-// stalled is how long the Publish handler may take with the messages before one before it is supposed to wait for
-// acknowledgements, if anybody does: it may do so with a context of its own.
+// stalled is how long the reader waits for the Publish handler to finish a message before it supposes that the handler
+// waits for acknowledgements, if anybody does: it may do so with a context of its own, and then does not show.
 const stalled = time.Second
 
 // publish takes a published message. It blocks the reader while there is no room.

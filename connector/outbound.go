@@ -47,7 +47,7 @@ type outbound struct {
 	partials list.List // of *waiter, for room among the answers
 	flushers []*flusher
 
-	stuck func() // called when somebody begins to wait for room in the outbox
+	stuck func() // called when somebody begins to wait for acknowledgements
 	stats outboxStats
 
 	// How many wait for acknowledgements, for room in the outbox or in Flush: in a Publish handler, and elsewhere.
