@@ -19,14 +19,16 @@ type derivedHealth struct {
 	logger   *slog.Logger
 	required int // connected sources that make the set healthy
 	grace    time.Duration
+	again    time.Duration // how soon a port that was taken is tried again
 
 	mu        sync.Mutex
 	connected int
 	overdue   *time.Timer // runs while the set is healthy and too few sources are connected
+	retry     *time.Timer // runs while the set should be healthy and its port is taken
 }
 
 func newDerivedHealth(probe *health.Probe, logger *slog.Logger, o options, sources int) *derivedHealth {
-	d := &derivedHealth{probe: probe, logger: logger, required: sources, grace: o.grace}
+	d := &derivedHealth{probe: probe, logger: logger, required: sources, grace: o.grace, again: 10 * time.Second}
 	if o.rule == Any {
 		d.required = 1
 	}
@@ -54,15 +56,29 @@ func (d *derivedHealth) OnState(_ string, from, to connector.State, _ error) {
 	}
 }
 
-// declareHealthy may fail because the port is taken; it is tried again at the next change of a state.
+// declareHealthy may fail because the port is taken; it is then tried again and again.
 func (d *derivedHealth) declareHealthy() {
 	before := d.probe.Status()
 	switch err := d.probe.DeclareHealthy(); {
 	case errors.Is(err, health.ErrClosed): // draining
 	case err != nil:
-		d.logger.Error("the set cannot be declared healthy", "error", err)
+		if d.retry == nil {
+			d.logger.Error("the set cannot be declared healthy, trying again", "error", err)
+			d.retry = time.AfterFunc(d.again, d.tryAgain)
+			return
+		}
+		d.retry.Reset(d.again)
 	case before != health.Healthy:
 		d.logger.Info("healthy", "connected", d.connected)
+	}
+}
+
+// tryAgain is called when a port that was taken may be free.
+func (d *derivedHealth) tryAgain() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.retry != nil && d.connected >= d.required {
+		d.declareHealthy()
 	}
 }
 
@@ -83,6 +99,10 @@ func (d *derivedHealth) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stopTimer()
+	if d.retry != nil {
+		d.retry.Stop()
+		d.retry = nil
+	}
 }
 
 func (d *derivedHealth) stopTimer() {
