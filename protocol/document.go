@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
+	"unicode/utf8"
 
 	"github.com/vantiq-go/connectorsdk/internal/jsonscan"
 )
@@ -126,5 +126,8 @@ func appendDocument(dst, text []byte) ([]byte, error) {
 		return dst, err
 	}
 	text = bytes.TrimSpace(text)
-	return append(dst, strings.ToValidUTF8(string(text), "\uFFFD")...), nil
+	if !utf8.Valid(text) {
+		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
+	}
+	return append(dst, text...), nil
 }
