@@ -12,11 +12,12 @@ var (
 	// ErrClosed is returned by senders, WaitConnected and Run after the source connection has closed.
 	ErrClosed = errors.New("the source connection is closed")
 
-	// ErrNotConnected is returned when something can only be done inside a session, and there is none.
+	// ErrNotConnected is returned by Go when there is no session, and by Query.Partial when the link was lost between two
+	// parts of an answer.
 	ErrNotConnected = errors.New("the source is not connected")
 
 	// ErrOutboxFull is returned by SendNotification when there was no room in the outbox: at once with OutboxFull Fail,
-	// else when the wait for room ended. The error then also wraps ctx.Err().
+	// else when the wait for room ended. If it was ctx that ended it, the error also wraps ctx.Err().
 	ErrOutboxFull = errors.New("the outbox is full: Vantiq acknowledges notifications more slowly than they are sent")
 
 	// ErrQueryAnswered is returned by everything that would answer a query a second time.

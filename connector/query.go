@@ -65,10 +65,11 @@ func (q *Query) Decode(v any) error {
 func (q *Query) Context() context.Context { return q.ctx }
 
 // Partial sends some rows; more follow. Rows is a value or a slice of values that are marshalled as JSON objects; what
-// does not fit into one message is split. Partial waits while much is still to be written, for as long as ctx lasts.
+// does not fit into one message is split. Partial waits while much is still to be written, for as long as ctx lasts; while
+// there is no session the wait may end with [ErrNotConnected].
 //
 // When the link is lost between two partials, nobody knows which rows arrived: the query is then answered
-// CodeInterrupted, and Partial returns ErrNotConnected.
+// [CodeInterrupted], and Partial returns [ErrNotConnected].
 func (q *Query) Partial(ctx context.Context, rows any) error {
 	answers, err := q.encode(protocol.CodePartial, rows)
 	if err != nil {
