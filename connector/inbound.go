@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
@@ -33,6 +34,8 @@ type inbound struct {
 	queries      map[protocol.ReplyAddress]*Query
 
 	congested atomic.Bool // queries wait because too many answers do
+
+	debt time.Duration // how long the reader owes to wait, see trickle; its own
 }
 
 const (

@@ -24,6 +24,7 @@ func (in *inbound) publish(l *link, message Document) {
 			return
 		case takenInExcess:
 			in.c.out.relax()
+			in.trickle(l, len(message.Raw())+messageOverhead)
 			return
 		case noPlaceLeft:
 			in.c.out.failWaiters(suspect)
@@ -36,6 +37,38 @@ func (in *inbound) publish(l *link, message Document) {
 			stall.Reset(stalled)
 		case <-l.ctx.Done():
 		}
+	}
+}
+
+const (
+	// freeExcess may be read as fast as it comes: the acknowledgements are behind what TCP holds, which is less.
+	freeExcess = 16 << 20
+	// trickleRate, in bytes a second, is how fast the rest is read: the server needs time to work off what it was sent,
+	// and would only send more messages meanwhile.
+	trickleRate = 16 << 20
+)
+
+// trickle slows the reader down when much more is queued than should be, until the handler makes room.
+func (in *inbound) trickle(l *link, size int) {
+	in.mu.Lock()
+	free := in.publishBytes < maxPublishBytes+freeExcess
+	in.mu.Unlock()
+	if free {
+		in.debt = 0
+		return
+	}
+	if in.debt += time.Duration(size) * time.Second / trickleRate; in.debt < time.Millisecond {
+		return
+	}
+	l.hold(true)
+	defer l.hold(false)
+	pause := time.NewTimer(in.debt)
+	defer pause.Stop()
+	in.debt = 0
+	select {
+	case <-in.room:
+	case <-pause.C:
+	case <-l.ctx.Done():
 	}
 }
 
