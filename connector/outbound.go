@@ -93,18 +93,19 @@ const (
 )
 
 func newOutbound(source string, o *Options, log *slog.Logger, queue OutboxQueue, stuck func()) *outbound {
-	messages, bytes := queue.Stored()
+	messages, bytes, newest := queue.Left()
 	return &outbound{
-		source:  source,
-		log:     log,
-		hooks:   sortHooks(o.Hooks).refused,
-		options: o,
-		prefix:  protocol.AppendNotificationPrefix(nil, source),
-		queue:   queue,
-		acks:    newAcks(o.MaxOutstanding),
-		held:    messages,
-		bytes:   bytes,
-		stuck:   stuck,
+		source:   source,
+		log:      log,
+		hooks:    sortHooks(o.Hooks).refused,
+		options:  o,
+		prefix:   protocol.AppendNotificationPrefix(nil, source),
+		queue:    queue,
+		acks:     newAcks(o.MaxOutstanding),
+		accepted: newest,
+		held:     messages,
+		bytes:    bytes,
+		stuck:    stuck,
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // them. One Outbox may serve all sources of a process. The default keeps them in memory. Experimental: this interface
 // may change before v1.
 type Outbox interface {
-	// Open returns the queue of a source, with what an earlier process left in it. It is called once per source.
+	// Open returns the queue of a source, with what an earlier process left in it. It is called by New.
 	Open(source string) (OutboxQueue, error)
 }
 
@@ -24,8 +24,9 @@ type OutboxQueue interface {
 	Read(after uint64, entries []OutboxEntry, maxBytes int) (n int, err error)
 	// Remove forgets the notifications up to seq through.
 	Remove(through uint64) error
-	// Stored returns how many notifications are held, and their bytes.
-	Stored() (messages, bytes int)
+	// Left returns what an earlier process left: how many notifications, their bytes, and the newest seq. It is called
+	// once, before everything else.
+	Left() (messages, bytes int, newest uint64)
 	// Durable reports whether what is held survives the end of the process.
 	Durable() bool
 	// Close is called once, after everything else.
@@ -48,14 +49,12 @@ type memoryQueue struct {
 	mu      sync.Mutex
 	events  deque[json.RawMessage]
 	removed uint64 // seq of the last entry that is gone
-	bytes   int
 }
 
 func (q *memoryQueue) Append(event json.RawMessage) (uint64, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.events.pushBack(event)
-	q.bytes += len(event)
 	return q.removed + uint64(q.events.len()), nil
 }
 
@@ -82,17 +81,13 @@ func (q *memoryQueue) Remove(through uint64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.removed < through && q.events.len() > 0 {
-		q.bytes -= len(q.events.popFront())
+		q.events.popFront()
 		q.removed++
 	}
 	return nil
 }
 
-func (q *memoryQueue) Stored() (messages, bytes int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.events.len(), q.bytes
-}
+func (q *memoryQueue) Left() (messages, bytes int, newest uint64) { return 0, 0, 0 }
 
 func (q *memoryQueue) Durable() bool { return false }
 

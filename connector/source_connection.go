@@ -202,7 +202,11 @@ func (c *SourceConnection) Run(ctx context.Context) error {
 // finish closes what a source connection owns. Afterwards it is Closed.
 func (c *SourceConnection) finish(err error) {
 	c.in.finish()
-	if left := c.out.close(); left > 0 && err == nil && !c.out.queue.Durable() {
+	switch left := c.out.close(); {
+	case left == 0:
+	case c.out.queue.Durable():
+		c.log.Info("the outbox keeps what was not delivered for the next process", "notifications", left)
+	case err == nil:
 		err = undelivered(c.source, left)
 	}
 	c.result = err

@@ -271,7 +271,7 @@ type fakeQueue struct{ outbox *fakeOutbox }
 func (fakeQueue) Append(json.RawMessage) (uint64, error)                 { return 1, nil }
 func (fakeQueue) Read(uint64, []connector.OutboxEntry, int) (int, error) { return 0, nil }
 func (fakeQueue) Remove(uint64) error                                    { return nil }
-func (fakeQueue) Stored() (messages, bytes int)                          { return 0, 0 }
+func (fakeQueue) Left() (messages, bytes int, newest uint64)             { return 0, 0, 0 }
 func (fakeQueue) Durable() bool                                          { return true }
 func (q fakeQueue) Close() error                                         { q.outbox.open.Add(-1); return nil }
 

@@ -1,11 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/vantiq-go/connectorsdk/boltoutbox"
 	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/connectorset"
 )
@@ -16,11 +18,7 @@ const (
 	outboxVariable       = "TEST_CONNECTOR_OUTBOX"        // the directory of a durable outbox
 )
 
-func optionsFromEnvironment() ([]connectorset.Option, error) {
-	if os.Getenv(outboxVariable) != "" {
-		return nil, errors.New(outboxVariable + " is set, but the SDK has no durable outbox yet: unset it, and notifications " +
-			"wait in memory")
-	}
+func queryTimeout() ([]connectorset.Option, error) {
 	text := os.Getenv(queryTimeoutVariable)
 	if text == "" {
 		return nil, nil
@@ -31,4 +29,21 @@ func optionsFromEnvironment() ([]connectorset.Option, error) {
 	}
 	setLimit := func(_ string, o *connector.Options) { o.QueryTimeout = limit }
 	return []connectorset.Option{connectorset.Each(setLimit)}, nil
+}
+
+// openOutbox opens the outbox that all sources share, if there is to be one. It is to be closed when they have ended.
+func openOutbox(logger *slog.Logger) (options []connectorset.Option, closeOutbox func() error, err error) {
+	directory := os.Getenv(outboxVariable)
+	if directory == "" {
+		return nil, func() error { return nil }, nil
+	}
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", outboxVariable, err)
+	}
+	outbox, err := boltoutbox.Open(filepath.Join(directory, "outbox.db"), boltoutbox.Options{Logger: logger})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", outboxVariable, err)
+	}
+	setOutbox := func(_ string, o *connector.Options) { o.Outbox = outbox }
+	return []connectorset.Option{connectorset.Each(setOutbox)}, outbox.Close, nil
 }

@@ -36,16 +36,22 @@ func main() {
 }
 
 // run serves the sources until ctx ends, which drains them, or until they have ended with errors.
-func run(ctx context.Context, file string) error {
+func run(ctx context.Context, file string) (err error) {
 	logger, err := newLogger(os.Stderr, os.Getenv("LOG_LEVEL"))
 	if err != nil {
 		return err
 	}
-	options, err := optionsFromEnvironment()
+	options, err := queryTimeout()
 	if err != nil {
 		return err
 	}
-	set, err := connectorset.Load(append(options, connectorset.WithFile(file), connectorset.WithLogger(logger))...)
+	durable, closeOutbox, err := openOutbox(logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeOutbox()) }()
+	options = append(append(options, durable...), connectorset.WithFile(file), connectorset.WithLogger(logger))
+	set, err := connectorset.Load(options...)
 	if err != nil {
 		return err
 	}

@@ -192,6 +192,45 @@ func TestProcessLeavesAlsoWhileVantiqIsAway(t *testing.T) {
 	}
 }
 
+func TestKilledProcessDeliversWhenItIsBack(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs SIGTERM")
+	}
+	program := build(t)
+	server := vantiqtest.NewServer()
+	defer server.Close()
+	source := server.Source("TestSource", nil)
+	source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+	config := configFor(server, "tcpProbePort=0", "reconnectSecret=same")
+	outbox := outboxVariable + "=" + filepath.Join(t.TempDir(), "outbox")
+	first := prepare(t, program, config, outbox)
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := source.WaitConnected(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, source, document{"text": "once"})
+	notified(t, source, `{"text":"once"}`)
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait() // it was killed
+
+	second := prepare(t, program, config, outbox)
+	if err := second.Start(); err != nil {
+		t.Fatal(err)
+	}
+	notified(t, source, `{"text":"once"}`) // again: it was not acknowledged
+	source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+	if err := second.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Wait(); err != nil || second.out.Len() > 0 {
+		t.Errorf("it ended with %v and wrote %q", err, second.out)
+	}
+}
+
 func TestProcessRefusesWhatIsWrong(t *testing.T) {
 	program := build(t)
 	server := vantiqtest.NewServer()
@@ -201,8 +240,7 @@ func TestProcessRefusesWhatIsWrong(t *testing.T) {
 
 	prepare(t, program, "").fails(t, "server.config: does not exist")
 	prepare(t, program, config, "LOG_LEVEL=loud").fails(t, `LOG_LEVEL "loud" is not accepted`)
-	prepare(t, program, config, outboxVariable+"=/var/lib").fails(t,
-		"TEST_CONNECTOR_OUTBOX is set, but the SDK has no durable outbox yet")
+	prepare(t, program, config, outboxVariable+"=/dev/null/here").fails(t, "TEST_CONNECTOR_OUTBOX: mkdir /dev/null: not a directory")
 	prepare(t, program, config, queryTimeoutVariable+"=soon").fails(t,
 		`TEST_CONNECTOR_QUERY_TIMEOUT "soon" is not a duration`)
 
