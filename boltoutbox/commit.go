@@ -18,6 +18,7 @@ const removeWithin = time.Second
 // A batch is what one transaction stores.
 type batch struct {
 	records []record
+	newest  uint64        // seq
 	done    chan struct{} // closed when it is stored, or err is set
 	err     error
 }
@@ -37,10 +38,10 @@ func (o *Outbox) append(q *queue, event json.RawMessage) (uint64, error) {
 	case o.next == nil:
 		o.next = &batch{done: make(chan struct{})}
 	}
-	q.newest++
-	b, seq := o.next, q.newest
+	o.newest++
+	b, seq := o.next, o.newest
 	key := encodeKey(q.prefix, seq)
-	b.records = append(b.records, record{key, encodeValue(key, q.delivered, event)})
+	b.records, b.newest = append(b.records, record{key, encodeValue(key, q.delivered, event)}), seq
 	o.commit()
 	o.mu.Unlock()
 	<-b.done
@@ -56,6 +57,12 @@ func (o *Outbox) remove(q *queue, through uint64) {
 		o.later = time.AfterFunc(removeWithin, o.removeNow)
 	}
 	o.delivered[q] = true
+}
+
+func (o *Outbox) deliveredOf(q *queue) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return q.delivered
 }
 
 func (o *Outbox) removeNow() {
@@ -96,7 +103,7 @@ func (o *Outbox) commitNext() (more bool) {
 	}
 	o.mu.Unlock()
 
-	err := o.store(b.records, removals)
+	err := o.store(b, removals)
 
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -117,7 +124,7 @@ func (o *Outbox) commitNext() (more bool) {
 }
 
 // store is called by the committer only, which is also the only one that sets broken.
-func (o *Outbox) store(records []record, removals []removal) error {
+func (o *Outbox) store(b *batch, removals []removal) error {
 	if o.broken != nil {
 		return o.broken
 	}
@@ -129,12 +136,12 @@ func (o *Outbox) store(records []record, removals []removal) error {
 				return err
 			}
 		}
-		for _, r := range records {
+		for _, r := range b.records {
 			if err := all.Put(r.key, r.value); err != nil {
 				return err
 			}
 		}
-		return nil
+		return all.SetSequence(max(all.Sequence(), b.newest))
 	})
 }
 

@@ -21,14 +21,20 @@ const damaged = 400 // notifications in the file that is damaged
 func original(t *testing.T) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "outbox.db")
-	outbox := open(t, path, boltoutbox.Options{NoSync: true})
-	q := openQueue(t, outbox, "Orders")
-	for range 3 {
-		if err := q.Remove(fill(t, q, -200, -1)); err != nil {
+	for range 3 { // processes
+		outbox := open(t, path, boltoutbox.Options{NoSync: true})
+		q := openQueue(t, outbox, "Orders")
+		for _, first := range []int{-200, -100} {
+			if err := q.Remove(fill(t, q, first, first+99)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := outbox.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	fill(t, q, 1, damaged)
+	outbox := open(t, path, boltoutbox.Options{NoSync: true})
+	fill(t, openQueue(t, outbox, "Orders"), 1, damaged)
 	fill(t, openQueue(t, outbox, "Invoices"), 1, 5) // small enough to be within a page of another bucket
 	if err := outbox.Close(); err != nil {
 		t.Fatal(err)

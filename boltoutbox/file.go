@@ -99,7 +99,7 @@ func replace(path string, damage []error, log *slog.Logger) error {
 			if all.Get(key) == nil {
 				recovered++
 			}
-			return all.Put(key, value)
+			return errors.Join(all.Put(key, value), all.SetSequence(max(all.Sequence(), seqOf(key))))
 		})
 	})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // The file holds one bucket, named by its format, and in it every notification. The key is the source, behind its length,
 // and the sequence number, so that a source's notifications are together and in their order. The value is a checksum of
 // all the rest, the seq up to which the source's notifications were delivered by then, and the event: what is found of a
-// damaged file speaks for itself.
+// damaged file speaks for itself. Sequence numbers are given away once in the life of the file, whose bucket knows the last.
 
 var (
 	format    = []byte("vantiq connector outbox 1")

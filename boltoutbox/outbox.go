@@ -32,7 +32,8 @@ type Outbox struct {
 	db   *bolt.DB
 
 	mu         sync.Mutex
-	queues     map[string]*queue // those that are open, by their source
+	queues     map[string]*queue // by their source
+	newest     uint64            // the seq that was given to a notification last
 	next       *batch            // notifications for the next transaction, or nil
 	delivered  map[*queue]bool   // queues of which there is something to remove
 	later      *time.Timer       // removes if no notification comes, or nil
@@ -59,34 +60,42 @@ func Open(path string, options Options) (*Outbox, error) {
 		_ = lock.Unlock()
 		return nil, fmt.Errorf("outbox %s: %w", path, err)
 	}
-	return &Outbox{
+	o := &Outbox{
 		path:      path,
 		log:       log.With("outbox", path),
 		lock:      lock,
 		db:        db,
 		queues:    map[string]*queue{},
 		delivered: map[*queue]bool{},
-	}, nil
+	}
+	err = db.View(func(tx *bolt.Tx) error {
+		o.newest = tx.Bucket(format).Sequence()
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
+	return o, nil
 }
 
 // Open implements [connector.Outbox]: it returns the queue of a source, which must not be open already.
 func (o *Outbox) Open(source string) (connector.OutboxQueue, error) {
-	q := newQueue(o, source)
 	o.mu.Lock()
+	defer o.mu.Unlock()
+	q := o.queues[source]
 	switch {
 	case o.closed:
-		o.mu.Unlock()
 		return nil, o.errClosed()
-	case o.queues[source] != nil:
-		o.mu.Unlock()
+	case q == nil:
+		q = newQueue(o, source)
+		o.queues[source] = q
+	case q.open:
 		return nil, fmt.Errorf("outbox %s: source %s is using it already: let one source connection serve it", o.path, source)
 	}
-	o.queues[source] = q
-	o.mu.Unlock()
-	if err := q.load(); err != nil {
-		o.release(q)
+	if err := q.load(o.newest); err != nil {
 		return nil, err
 	}
+	q.open = true
 	return q, nil
 }
 
@@ -94,7 +103,7 @@ func (o *Outbox) Open(source string) (connector.OutboxQueue, error) {
 func (o *Outbox) release(q *queue) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.queues, q.source)
+	q.open = false
 }
 
 // Close writes which notifications were delivered, closes the file and gives up its lock. Call it when all source

@@ -21,7 +21,7 @@ type queue struct {
 	}
 
 	// Guarded by outbox.mu.
-	newest    uint64 // the seq that was given to a notification last
+	open      bool
 	delivered uint64 // up to here, notifications are to be removed
 }
 
@@ -29,14 +29,19 @@ func newQueue(outbox *Outbox, source string) *queue {
 	return &queue{outbox: outbox, source: source, prefix: keyPrefix(source)}
 }
 
-// load counts what an earlier process left.
-func (q *queue) load() error {
-	return q.each(0, func(s stored) bool {
+// load counts what is left, by an earlier process or an earlier connection of this one: all before that was delivered.
+func (q *queue) load(newest uint64) error {
+	q.left.messages, q.left.bytes, q.left.newest = 0, 0, 0
+	delivered := newest
+	err := q.each(q.delivered, func(s stored) bool {
+		delivered = min(delivered, s.seq-1)
 		q.left.messages++
 		q.left.bytes += len(s.event)
-		q.left.newest, q.newest = s.seq, s.seq
+		q.left.newest = s.seq
 		return true
 	})
+	q.delivered = delivered
+	return err
 }
 
 // each calls use with the notifications behind seq after, as long as it returns true. The event belongs to the file.
@@ -65,7 +70,7 @@ func (q *queue) Append(event json.RawMessage) (uint64, error) { return q.outbox.
 
 func (q *queue) Read(after uint64, entries []connector.OutboxEntry, maxBytes int) (n int, err error) {
 	size := 0
-	err = q.each(after, func(s stored) bool {
+	err = q.each(max(after, q.outbox.deliveredOf(q)), func(s stored) bool {
 		size += len(s.event)
 		if n == len(entries) || n > 0 && size > maxBytes {
 			return false

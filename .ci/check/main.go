@@ -4,6 +4,7 @@
 //   - names of one machine: paths, and the hosts that its tools fetch from
 //   - properties of server.config that docs/configuration.md does not describe, or describes with another default
 //   - exported constants and variables without a comment
+//   - tests that the documents name and that do not exist
 package main
 
 import (
@@ -57,6 +58,7 @@ func check() (problems []string, err error) {
 			problems = append(problems, undocumented...)
 		}
 	}
+	problems = append(problems, findUnknownTests(files)...)
 	return append(problems, compareProperties(files["serverConfig/server.config"], files["docs/configuration.md"])...), nil
 }
 
