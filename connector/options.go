@@ -75,7 +75,7 @@ type Options struct {
 	OutboxBytes    int
 	// OutboxFull says what SendNotification does when the outbox is full. Default: Block.
 	OutboxFull Overflow
-	// Outbox keeps the notifications. Default: memory.
+	// Outbox keeps the notifications. Default: memory. The module boltoutbox has one that survives the process.
 	Outbox Outbox
 	// MaxOutstanding is how many notifications may be sent ahead of their acknowledgements. The window begins at 5, the
 	// only width that is proven with real servers, and grows towards this one while acknowledgements come. Default: 1,024,
