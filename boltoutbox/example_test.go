@@ -18,7 +18,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(directory) //nolint:errcheck // temporary
+	defer os.RemoveAll(directory)
 	server := vantiqtest.NewServer()
 	defer server.Close()
 	orders := server.Source("Orders", nil)
