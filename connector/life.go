@@ -55,11 +55,11 @@ func (c *SourceConnection) backOff(ctx context.Context, cause error) error {
 		return c.awaitTokenChange(ctx)
 	}
 	wait := c.outage.NextBackOff()
-	attributes := []any{"wait", wait.Round(time.Millisecond)}
-	if c.short >= 3 {
-		attributes = append(attributes, "hint", "sessions end soon after they begin: does another connector use this source and the same reconnect secret?")
+	message := "not connected, trying again"
+	if c.short >= 3 { // in the message, as the cause alone was logged before
+		message += "; sessions end soon after they begin: does another connector use this source and the same reconnect secret?"
 	}
-	c.causes.log(c.log, "not connected, trying again", cause, attributes...)
+	c.causes.log(c.log, message, cause, "wait", wait.Round(time.Millisecond))
 	return sleep(ctx, wait)
 }
 
