@@ -103,6 +103,9 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *conn, error) {
 	})()
 	ws, response, err := upgrade.DialContext(ctx, d.target.String(), d.header)
 	if err != nil {
+		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+			<-ctx.Done() // the connection's deadline, which is the same, may have come first
+		}
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 		}

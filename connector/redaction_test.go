@@ -170,6 +170,22 @@ func TestACauseThatRepeatsIsLoggedOnce(t *testing.T) {
 			}
 		})
 	})
+	t.Run("waiting for the upgrade", func(t *testing.T) { // its deadline is the connection's as well: either may be first
+		synctest.Test(t, func(t *testing.T) {
+			log := &record{}
+			b := setUp(t, nil, connector.Options{Logger: log.logger()})
+			b.server.InterceptUpgrade(func(_ http.ResponseWriter, r *http.Request) bool {
+				<-r.Context().Done()
+				return true
+			})
+			b.run(echo())
+			pass(9 * time.Minute)
+			b.must(b.end())
+			if n, attempts := warnings(log), len(b.server.Dials()); n != 1 || attempts < 10 {
+				t.Errorf("%d attempts, %d warnings:\n%s", attempts, n, log)
+			}
+		})
+	})
 	t.Run("reading", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			log, port := &record{}, 40_000
