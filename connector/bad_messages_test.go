@@ -6,8 +6,6 @@ import (
 	"testing/synctest"
 
 	"github.com/vantiq-go/connectorsdk/connector"
-	"github.com/vantiq-go/connectorsdk/protocol"
-	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
 func TestOneBadMessageDoesNotEndTheLink(t *testing.T) {
@@ -46,24 +44,4 @@ func TestDocumentsGoThroughAnEchoUnchanged(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestStatusesBeforeTheConfigurationDoNotCount(t *testing.T) {
-	for _, n := range []int{0, 1, 12} {
-		synctest.Test(t, func(t *testing.T) {
-			b := setUp(t, nil, connector.Options{})
-			b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
-			b.server.Inject(vantiqtest.Fault{Op: protocol.OpConnectExtension, Statuses: n})
-			b.connect(echo())
-			for i := range 20 {
-				b.must(b.conn.SendNotification(b.soon(), object{"i": i}))
-			}
-			synctest.Wait()
-			if got := len(b.source.Notifications()); got != 5 {
-				t.Errorf("%d early statuses: %d notifications in flight, want 5", n, got)
-			}
-			b.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
-			b.must(b.conn.Flush(b.soon()))
-		})
-	}
 }

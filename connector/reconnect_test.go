@@ -223,31 +223,6 @@ func TestAConfigurationInsideASessionBeginsANewOne(t *testing.T) {
 	})
 }
 
-func TestReactivationIsRetriedOnTheSameLink(t *testing.T) {
-	for _, times := range []int{1, 3, 50} {
-		synctest.Test(t, func(t *testing.T) {
-			b := setUp(t, nil, connector.Options{})
-			b.source.Reactivating(times)
-			began := time.Now()
-			b.run(echo())
-			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(times)*time.Second)
-			defer cancel()
-			b.must(b.conn.WaitConnected(ctx))
-			if dials := len(b.server.Dials()); dials != 1 {
-				t.Errorf("%d times: %d links", times, dials)
-			}
-			connects := b.source.Connects()
-			if len(connects) != times+1 {
-				t.Errorf("%d times: %d connects", times, len(connects))
-			}
-			if gap := connects[1].Time.Sub(connects[0].Time); gap < 100*time.Millisecond {
-				t.Errorf("the first retry came after %v", gap)
-			}
-			t.Logf("%d refusals: %v", times, time.Since(began))
-		})
-	}
-}
-
 func TestWhatALostSessionDidNotHandleTheNextOneDoesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &journal{}
