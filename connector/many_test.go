@@ -51,42 +51,6 @@ func TestAThousandQueriesAndPublishesAtOnce(t *testing.T) {
 	})
 }
 
-// Two processes with the same fixed secret take the source from each other for ever, but not fast.
-func TestTwoConnectorsWithTheSameSecretDoNotFightFast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		network := vantiqtest.NewNetwork()
-		server := vantiqtest.NewServer(vantiqtest.WithNetwork(network))
-		defer server.Close()
-		source := server.Source("EchoSource", nil)
-		var all sync.WaitGroup
-		ctx, stop := context.WithCancel(context.Background())
-		for range 2 {
-			conn, err := connector.New("EchoSource", connector.Options{TargetServer: server.URL(), AuthToken: "local-token", ReconnectSecret: "same", DialContext: network.DialContext})
-			if err != nil {
-				t.Fatal(err)
-			}
-			all.Go(func() {
-				if err := conn.Run(ctx); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		pass(10 * time.Minute)
-		stop()
-		all.Wait()
-		connects := source.Connects()
-		late := 0
-		for _, c := range connects {
-			if time.Since(c.Time) < 5*time.Minute {
-				late++
-			}
-		}
-		if late > 2*5*9 || len(connects) > 300 {
-			t.Errorf("%d connects in ten minutes, %d in the last five", len(connects), late)
-		}
-	})
-}
-
 // A standby with another secret is refused until the first one has gone.
 func TestAnotherConnectorIsRefusedUntilTheSourceIsFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
