@@ -89,6 +89,28 @@ func TestALostLinkComesBackByItself(t *testing.T) {
 	}
 }
 
+// The same over TCP, where it is the kernel that says how a link has ended.
+func TestALinkThatIsLostOverTCPComesBackByItself(t *testing.T) {
+	for how, says := range map[vantiqtest.Drop]string{
+		1000: "1000", 1001: "1001", 1012: "1012", vantiqtest.FIN: "without a close frame", vantiqtest.RST: "connection reset by peer",
+	} {
+		t.Run(how.String(), func(t *testing.T) {
+			t.Parallel()
+			b := setUpOn(t, nil, connector.Options{}).connect(echo())
+			b.source.Drop(how)
+			b.must(b.source.WaitSession(b.soon(), 2))
+			b.must(b.conn.WaitConnected(b.soon()))
+			b.must(b.publishAll(1))
+			if _, err := b.source.Notification(b.soon()); err != nil {
+				t.Error(err)
+			}
+			if s := b.conn.Stats(); s.Reconnects != 1 || !strings.Contains(s.LastError, says) {
+				t.Errorf("%d reconnects, the last for %q", s.Reconnects, s.LastError)
+			}
+		})
+	}
+}
+
 func TestAHalfOpenLinkIsNoticedWithinThirtySeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setUp(t, nil, connector.Options{}).connect(echo())
