@@ -31,7 +31,7 @@ const (
 func NewGroup(sources int) *Group {
 	perSecond := max(minDialRate, sources/5)
 	return &Group{
-		dials:      rate.NewLimiter(rate.Limit(perSecond), perSecond/10),
+		dials:      rate.NewLimiter(rate.Limit(perSecond), 1), // a larger burst would come on top of the rate
 		handshakes: make(chan struct{}, maxHandshakes),
 		outgoing:   budget{limit: groupBytes},
 		incoming:   budget{limit: groupBytes},
