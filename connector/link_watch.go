@@ -84,7 +84,7 @@ func (l *link) keepAlive(now time.Time) (time.Time, error) {
 		return now, fmt.Errorf("%w for %v", errSilent, silent.Round(time.Second))
 	case silent >= l.pingInterval:
 		l.requestPing()
-		return now.Add(l.pingInterval + l.pingTimeout - silent), nil
+		return now.Add(min(l.pingInterval, l.pingInterval+l.pingTimeout-silent)), nil // the answer begins another silence
 	}
 	return now.Add(l.pingInterval - silent), nil
 }

@@ -1,0 +1,105 @@
+package connector_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vantiq-go/connectorsdk/connector"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+// pinged returns an observer, and a function that says how long after began each ping came.
+func pinged() (observer vantiqtest.Option, pings func(began time.Time) []time.Duration) {
+	var mu sync.Mutex
+	var times []time.Time
+	observer = vantiqtest.WithObserver(func(e vantiqtest.Event) {
+		if e.Kind == vantiqtest.PingReceived {
+			mu.Lock()
+			defer mu.Unlock()
+			times = append(times, e.Time)
+		}
+	})
+	return observer, func(began time.Time) (after []time.Duration) {
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, at := range times {
+			after = append(after, at.Sub(began))
+		}
+		return after
+	}
+}
+
+// A ping goes out when nothing has come for twelve seconds, and only then.
+func TestASilentLinkIsPingedAfterTwelveSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		observer, pings := pinged()
+		b := setUp(t, nil, connector.Options{}, observer).connect(echo())
+		began := time.Now()
+		for range 12 { // a minute in which something comes every five seconds
+			pass(5 * time.Second)
+			b.must(b.source.SendRaw(`{"status":100}`))
+		}
+		if early := pings(began); len(early) > 0 {
+			t.Errorf("pings after %v, though the link was not silent", early)
+		}
+		pass(40 * time.Second)
+		got := pings(began)
+		if len(got) != 3 || got[0] != 72*time.Second || got[1] != 84*time.Second || got[2] != 96*time.Second {
+			t.Errorf("pings after %v", got)
+		}
+	})
+}
+
+// A ping that is not answered within sixteen seconds costs the link; anything else that comes saves it.
+func TestALinkThatStaysSilentIsClosedAfter28Seconds(t *testing.T) {
+	for name, c := range map[string]struct {
+		saved bool
+		due   time.Duration
+	}{"silent": {false, 28 * time.Second}, "saved in the last moment": {true, 27*time.Second + 28*time.Second}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &stopwatch{}
+				b := setUp(t, nil, connector.Options{Hooks: []connector.Hook{onState(func(_, to connector.State, cause error) {
+					if to == connector.Waiting && strings.Contains(cause.Error(), "silent") {
+						w.note("given up")
+					}
+				})}}).connect(echo())
+				w.start()
+				b.source.Link().HoldPongs(true)
+				if c.saved {
+					pass(27 * time.Second)
+					b.must(b.source.SendRaw(`{"status":100}`))
+				}
+				b.session(2)
+				w.expect(t, map[string]time.Duration{"given up": c.due})
+			})
+		})
+	}
+}
+
+// While the reader is held up nothing is known of the peer. Its silence is counted from when the reader reads on.
+func TestAPeerThatDiesWhileTheReaderIsHeldUpIsNoticedAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, release := &stopwatch{}, make(chan struct{})
+		b := setUp(t, nil, connector.Options{PublishQueue: 1, Hooks: []connector.Hook{onState(func(_, to connector.State, _ error) {
+			if to == connector.Waiting {
+				w.note("given up")
+			}
+		})}})
+		handlers := echo()
+		handlers.Publish = waitFor(release)
+		b.connect(handlers)
+		b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
+		synctest.Wait()
+		b.source.Drop(vantiqtest.Vanish)
+		pass(10 * time.Minute)
+		w.start()
+		close(release)
+		b.session(2)
+		w.expect(t, map[string]time.Duration{"given up": 28 * time.Second})
+	})
+}
