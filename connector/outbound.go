@@ -234,6 +234,9 @@ func (o *outbound) collect(l *link, b *batch) {
 	}
 	entries = entries[:min(messages, maxBatchMessages)]
 	n, err := o.queue.Read(o.sent, entries, bytes)
+	if n == 1 && len(entries[0].Event) > bytes && o.acks.notifications > 0 {
+		n = 0 // Read returns one in any case; it waits until there is room, or nothing else is in flight
+	}
 	b.notifications = entries[:n]
 	if err != nil {
 		l.fail(fmt.Errorf("reading the outbox: %w", err))
