@@ -173,6 +173,36 @@ func TestMessagesReceivedBeforeADrainAreHandled(t *testing.T) {
 	})
 }
 
+// What comes while the connection drains is not begun: nobody knows that it would be finished.
+func TestMessagesThatComeDuringADrainAreDroppedAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &journal{}
+		b := setUp(t, nil, connector.Options{})
+		handlers := journaled(j, true)
+		handlers.Query = func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+			pass(5 * time.Second)
+			return q.Empty(ctx)
+		}
+		b.connect(handlers)
+		answered := make(chan error, 1)
+		go func() {
+			_, err := b.source.Query(b.soon(), nil)
+			answered <- err
+		}()
+		synctest.Wait()
+		b.stop()
+		synctest.Wait()
+		b.must(b.publishAll(3))
+		b.must(<-answered)
+		b.must(b.endsWithin(drainTime))
+		b.ended <- nil
+		expect(t, j.all(), "connect {}", "close for good")
+		if s := b.conn.Stats(); s.Publishes != 0 || s.PublishesDropped != 3 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
 func TestClose(t *testing.T) {
 	t.Run("before Run", func(t *testing.T) {
 		b := setUp(t, nil, connector.Options{})

@@ -303,7 +303,7 @@ func TestAnAnswerGivenAfterTheLinkWasLostLeavesWithTheNextSession(t *testing.T) 
 }
 
 func TestAnAnswerOfWhichAPartLeftOnALostLinkIsInterrupted(t *testing.T) {
-	for _, then := range []string{"complete", "partial", "fail"} {
+	for _, then := range []string{"complete", "empty", "partial", "fail"} {
 		synctest.Test(t, func(t *testing.T) {
 			b := setUp(t, nil, connector.Options{})
 			half, goOn := make(chan struct{}), make(chan struct{})
@@ -318,6 +318,8 @@ func TestAnAnswerOfWhichAPartLeftOnALostLinkIsInterrupted(t *testing.T) {
 					switch then {
 					case "complete":
 						later <- q.Complete(context.Background(), object{"n": 2})
+					case "empty":
+						later <- q.Empty(context.Background())
 					case "partial":
 						later <- q.Partial(context.Background(), object{"n": 2})
 					case "fail":

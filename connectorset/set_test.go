@@ -338,6 +338,36 @@ func TestEachSourceHasOptionsOfItsOwn(t *testing.T) {
 	}
 }
 
+// The pace of a set's dials goes by how many sources it has.
+func TestASetOfManySourcesDialsFaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var names []string
+		for n := range 1500 {
+			names = append(names, fmt.Sprint("Source", n))
+		}
+		var dials atomic.Int64
+		c := config(names...)
+		c.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			dials.Add(1)
+			return nil, errors.New("nobody there")
+		}
+		set, err := connectorset.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- set.Run(t.Context()) }()
+		time.Sleep(3*time.Second - time.Millisecond)
+		if n := dials.Load(); n < 880 || n > 900 {
+			t.Errorf("%d dials in three seconds, a fifth of %d sources a second is due", n, len(names))
+		}
+		if err := set.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		<-ended
+	})
+}
+
 func TestValuesOfRunsContextReachTheHandlers(t *testing.T) {
 	type key struct{}
 	server := vantiqtest.NewServer()
