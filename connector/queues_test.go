@@ -70,6 +70,27 @@ func TestAFullPublishQueueHoldsTheServerBack(t *testing.T) {
 	}
 }
 
+// What the reader has in its hand, waiting for room, was received as well: it is not lost with the link.
+func TestAMessageThatWaitsForRoomOutlivesItsLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		b := setUp(t, nil, connector.Options{PublishQueue: 1})
+		handlers := echo()
+		handlers.Publish = waitFor(release)
+		b.connect(handlers)
+		b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
+		synctest.Wait()
+		b.source.Drop(vantiqtest.FIN)
+		synctest.Wait()
+		close(release)
+		b.session(2)
+		synctest.Wait()
+		if s := b.conn.Stats(); s.Publishes != 3 || s.PublishesDropped != 0 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
 // Until the first Connect the reader must not stop: nobody knows how long that takes. What comes on top is dropped, the
 // newest first, and counted, and the log says so once.
 func TestBeforeTheFirstConnectTheNewestIsDropped(t *testing.T) {
