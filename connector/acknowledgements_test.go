@@ -3,6 +3,8 @@ package connector_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -130,6 +132,58 @@ func TestWhatOnlyAResponseHadAcknowledgedIsSentAgain(t *testing.T) {
 		b.session(2)
 		if _, err := b.source.Notification(b.soon()); err != nil {
 			t.Errorf("it is not sent again on the new link: %v; %+v", err, b.conn.Stats())
+		}
+	})
+}
+
+// Of what was to be sent again to be sure, the part that the link had not taken yet was forgotten when a full outbox dropped
+// something, though it was not what was dropped.
+func TestDroppingLeavesAloneWhatIsSentAgainToBeSure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{MaxOutstanding: 20, OutboxMessages: 20, OutboxFull: connector.DropOldest})
+		b.connect(echo())
+		const first = 15 // widens the window to 20
+		for n := range first {
+			b.must(b.conn.SendNotification(b.soon(), object{"n": n}))
+		}
+		b.must(b.conn.Flush(b.soon()))
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Responses: true, Withheld: true})
+		const suspect = 20
+		for range suspect + 1 {
+			_, err := b.source.Query(b.soon(), nil)
+			b.must(err)
+		}
+		b.source.Inject(vantiqtest.Fault{Op: protocol.OpNotification, Ignore: true, Times: suspect}) // lost with the link
+		for n := range suspect {
+			b.must(b.conn.SendNotification(b.soon(), object{"n": first + n, "pad": strings.Repeat("x", 30<<10)}))
+		}
+		synctest.Wait()
+		b.source.ReleaseAcknowledgements(suspect + 1) // one for each response; all but the last look like a notification's
+		synctest.Wait()
+		b.server.Intercept(func(l *vantiqtest.Link, m protocol.Message) bool {
+			_, claims := m.(*protocol.ConnectExtension)
+			if claims {
+				l.Handle(m)
+				l.HoldReads(true) // nothing more is read: the writer is stuck with its first batch
+			}
+			return claims
+		})
+		b.source.Drop(vantiqtest.FIN)
+		b.session(2)
+		synctest.Wait()
+		for n := range suspect + 5 {
+			b.must(b.conn.SendNotification(b.soon(), object{"n": first + suspect + n}))
+		}
+		if s := b.conn.Stats(); s.Dropped != 5 {
+			t.Errorf("stats %+v", s)
+		}
+		b.source.Link().HoldReads(false)
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Responses: true})
+		b.must(b.conn.Flush(b.soon()))
+		if got := b.received(); !slices.Contains(got, first+suspect-1) {
+			t.Errorf("%d, which was not dropped, has not come: %v", first+suspect-1, got)
+		} else if err := inOrder(got[:first+suspect], first+suspect); err != nil {
+			t.Errorf("%v: %v", err, got)
 		}
 	})
 }

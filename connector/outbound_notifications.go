@@ -255,12 +255,14 @@ func (o *outbound) dropOldest(n int) {
 // settle takes note that the notifications up to through need nothing more.
 func (o *outbound) settle(through uint64, notifications, bytes int) {
 	if through > o.settled {
+		if o.sent >= o.settled { // else some of what is settled is still to be sent again, to be sure
+			o.sent = max(o.sent, through)
+		}
 		o.settled = through
-		o.sent = max(o.sent, through)
 		o.release(notifications, bytes)
 		o.completeFlushers()
 	}
-	removable := o.settled
+	removable := min(o.settled, o.sent)
 	if keep := o.acks.keep(); keep > 0 {
 		removable = min(removable, keep-1)
 	}
