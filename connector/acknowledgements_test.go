@@ -188,6 +188,37 @@ func TestDroppingLeavesAloneWhatIsSentAgainToBeSure(t *testing.T) {
 	})
 }
 
+// What only a response had acknowledged was taken for dropped, and not sent again, when something behind it was dropped.
+func TestDroppingOneLeavesTheDoubtAboutThoseBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{OutboxMessages: 1, OutboxFull: connector.DropOldest})
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Responses: true, Withheld: true})
+		b.connect(echo())
+		for range 4 {
+			_, err := b.source.Query(b.soon(), nil)
+			b.must(err)
+		}
+		b.source.Inject(vantiqtest.Fault{Op: protocol.OpNotification, Ignore: true, Times: 3}) // lost with the link
+		b.must(b.conn.SendNotification(b.soon(), object{"n": 0}))
+		synctest.Wait()
+		b.source.ReleaseAcknowledgements(1) // a response's, which looks like the notification's
+		synctest.Wait()
+		b.must(b.conn.SendNotification(b.soon(), object{"n": 1})) // is dropped
+		synctest.Wait()
+		b.must(b.conn.SendNotification(b.soon(), object{"n": 2}))
+		synctest.Wait()
+		b.source.ReleaseAcknowledgements(3) // the last one teaches
+		synctest.Wait()
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Responses: true})
+		b.source.Drop(vantiqtest.FIN)
+		b.session(2)
+		synctest.Wait()
+		if got, s := b.received(), b.conn.Stats(); !slices.Contains(got, 0) || !slices.Contains(got, 2) || s.Dropped != 1 {
+			t.Errorf("received %v, stats %+v", got, s)
+		}
+	})
+}
+
 // A single status too many made the connector wait for ever for acknowledgements of responses: it replaced every link.
 func TestAStrayStatusCostsAtMostOneLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -283,17 +283,17 @@ func (a *acks) quiet(pinged time.Time) {
 // acknowledged those, and a doubled status was taken for one.
 func (a *acks) doubt() { a.answersToo = false }
 
-// forget takes the notifications up to seq as dropped. The statuses of those in flight will still come, or their lack
-// will tell that the server has stopped acknowledging.
+// forget takes the notification seq as dropped. Its status, if it is in flight, will still come, or its lack will tell that
+// the server has stopped acknowledging.
 func (a *acks) forget(seq uint64) {
 	for i := range a.flights.len() {
-		if f := a.flights.at(i); f.seq != 0 && f.seq <= seq && !f.credited && !f.dropped {
+		if f := a.flights.at(i); f.seq == seq && !f.credited {
 			f.dropped = true
 			a.dropped++
 		}
 	}
 	for i := range a.recent.len() {
-		if f := a.recent.at(i); f.seq <= seq {
+		if f := a.recent.at(i); f.seq == seq {
 			f.dropped = true
 		}
 	}
