@@ -2,6 +2,7 @@ package connector_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -15,9 +16,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// A tester is what a bench needs of a test: a *testing.T, or a *rapid.T that draws what happens.
+type tester interface {
+	Helper()
+	Cleanup(func())
+	Output() io.Writer
+	Error(args ...any)
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // A bench is a local Vantiq with one source and a source connection to it.
 type bench struct {
-	t      *testing.T
+	t      tester
 	server *vantiqtest.Server
 	source *vantiqtest.Source
 	conn   *connector.SourceConnection
@@ -29,20 +41,20 @@ type bench struct {
 const patience = time.Minute
 
 // setUp starts a server on an in-memory network, for tests in virtual time.
-func setUp(t *testing.T, config any, options connector.Options, more ...vantiqtest.Option) *bench {
+func setUp(t tester, config any, options connector.Options, more ...vantiqtest.Option) *bench {
 	t.Helper()
 	return setUpIn(t, vantiqtest.NewNetwork(), config, options, more...)
 }
 
 // setUpIn does so on a network that the test knows.
-func setUpIn(t *testing.T, network *vantiqtest.Network, config any, options connector.Options, more ...vantiqtest.Option) *bench {
+func setUpIn(t tester, network *vantiqtest.Network, config any, options connector.Options, more ...vantiqtest.Option) *bench {
 	t.Helper()
 	options.DialContext = network.DialContext
 	return setUpOn(t, config, options, append(more, vantiqtest.WithNetwork(network))...)
 }
 
 // setUpOn starts a server, and makes a source connection that is not yet running.
-func setUpOn(t *testing.T, config any, options connector.Options, more ...vantiqtest.Option) *bench {
+func setUpOn(t tester, config any, options connector.Options, more ...vantiqtest.Option) *bench {
 	t.Helper()
 	b := &bench{t: t, server: vantiqtest.NewServer(more...), ended: make(chan error, 1)}
 	t.Cleanup(b.server.Close)
