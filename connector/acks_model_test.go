@@ -179,25 +179,27 @@ func (r *acksRun) finish(t *rapid.T) {
 }
 
 func TestAcknowledgementsAreCountedAsTheServerMeansThem(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		r := &acksRun{
-			acks:     newAcks(rapid.SampledFrom([]int{2, 5, 40, 1024}).Draw(t, "MaxOutstanding")),
-			answered: rapid.Bool().Draw(t, "responses are acknowledged"),
-			now:      time.Unix(0, 0),
-			got:      map[uint64]bool{},
-			dropped:  map[uint64]bool{},
-		}
-		r.acks.begin(r.now)
-		t.Repeat(map[string]func(*rapid.T){
-			"":            r.check,
-			"send":        r.send,
-			"answer":      r.answer,
-			"arrive":      r.arrive,
-			"acknowledge": r.acknowledge,
-			"ping":        r.ping,
-			"drop":        r.drop,
-			"lose":        r.lose,
+	for range 20 { // what goes wrong here is rare, and a program takes no time
+		rapid.Check(t, func(t *rapid.T) {
+			r := &acksRun{
+				acks:     newAcks(rapid.SampledFrom([]int{2, 5, 40, 1024}).Draw(t, "MaxOutstanding")),
+				answered: rapid.Bool().Draw(t, "responses are acknowledged"),
+				now:      time.Unix(0, 0),
+				got:      map[uint64]bool{},
+				dropped:  map[uint64]bool{},
+			}
+			r.acks.begin(r.now)
+			t.Repeat(map[string]func(*rapid.T){
+				"":            r.check,
+				"send":        r.send,
+				"answer":      r.answer,
+				"arrive":      r.arrive,
+				"acknowledge": r.acknowledge,
+				"ping":        r.ping,
+				"drop":        r.drop,
+				"lose":        r.lose,
+			})
+			r.finish(t)
 		})
-		r.finish(t)
-	})
+	}
 }

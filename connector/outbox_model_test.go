@@ -366,7 +366,7 @@ func (r *outboxRun) check(t *rapid.T) {
 func (r *outboxRun) finish(t *rapid.T) {
 	r.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
 	for _, f := range r.flushes {
-		defer func() { <-f.done }()
+		defer func() { _ = <-f.done }()
 	}
 	if err := r.conn.Flush(r.soon()); err != nil && !errors.Is(err, connector.ErrRefused) {
 		t.Fatalf("at last, Flush returned %v; %+v", err, r.conn.Stats())

@@ -36,6 +36,8 @@ type sessionModel struct {
 	mu       sync.Mutex
 	problems []string
 	state    connector.State
+	left     time.Time     // when it was connected last
+	away     time.Duration // how long it has not been, before that
 
 	open, connecting, closing bool // a session, its Connect handler, its Close handler
 	opened, closed            int
@@ -47,10 +49,9 @@ type sessionModel struct {
 
 // A handling is a call of a handler that can be left behind, or work started with Go.
 type handling struct {
-	name    string
-	ctx     context.Context
-	ended   time.Time // of ctx, if it has
-	ignores bool
+	name  string
+	ctx   context.Context
+	ended time.Time // of ctx, if it has
 }
 
 func (m *sessionModel) wrong(format string, args ...any) {
@@ -64,11 +65,23 @@ func (m *sessionModel) OnState(_ string, from, to connector.State, _ error) {
 	if from != m.state || !slices.Contains(successors[from], to) {
 		m.wrong("%v became %v, it was %v", from, to, m.state)
 	}
-	m.state = to
+	if m.state = to; to == connector.Connected {
+		m.away += time.Since(m.left)
+	} else if from == connector.Connected || from == connector.Idle {
+		m.left = time.Now()
+	}
+}
+
+// apart returns how long there has been no session, so far.
+func (m *sessionModel) apart() time.Duration {
+	if m.state == connector.Connected {
+		return m.away
+	}
+	return m.away + time.Since(m.left)
 }
 
 // begin notes that a handler starts.
-func (m *sessionModel) begin(name string, ctx context.Context) (end func()) {
+func (m *sessionModel) begin(ctx context.Context, name string) (end func()) {
 	h := &handling{name: name, ctx: ctx}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,7 +132,7 @@ func (m *sessionModel) connect(_ context.Context, c *connector.SourceConnection,
 	}
 	m.mu.Unlock()
 	_ = c.Go(func(ctx context.Context) error {
-		defer m.begin("go", ctx)()
+		defer m.begin(ctx, "go")()
 		<-ctx.Done()
 		return ctx.Err()
 	})
@@ -192,7 +205,7 @@ type order struct {
 }
 
 func (m *sessionModel) publish(ctx context.Context, _ *connector.SourceConnection, message connector.Document) error {
-	defer m.begin("publish", ctx)()
+	defer m.begin(ctx, "publish")()
 	var order order
 	if err := message.Decode(&order); err != nil {
 		return err
@@ -230,7 +243,7 @@ func act(ctx context.Context, do string) error {
 }
 
 func (m *sessionModel) query(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
-	defer m.begin("query", ctx)()
+	defer m.begin(ctx, "query")()
 	var order order
 	if err := q.Decode(&order); err != nil {
 		return err
@@ -241,7 +254,9 @@ func (m *sessionModel) query(ctx context.Context, _ *connector.SourceConnection,
 	case "twice":
 		_ = q.Complete(ctx, object{"n": order.N})
 		if err := q.Empty(ctx); !errors.Is(err, connector.ErrQueryAnswered) {
-			panic(err)
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.wrong("a second final answer returned %v", err)
 		}
 	case "partials":
 		for range 3 {
@@ -287,6 +302,8 @@ type sessionRun struct {
 
 type asked struct {
 	order
+	calm  bool // nothing has happened since that could touch it
+	apart time.Duration
 	risky bool
 	done  bool // the following are set
 	code  string
@@ -314,6 +331,9 @@ func (r *sessionRun) ask(t *rapid.T) {
 			t.Skip()
 		}
 		q := &asked{order: order{len(r.queries), rapid.SampledFrom(kindsOfAnswers).Draw(t, "do")}, risky: r.risky}
+		r.mu.Lock()
+		q.calm, q.apart = !r.risky && r.state == connector.Connected, r.sessionModel.apart()
+		r.mu.Unlock()
 		r.queries = append(r.queries, q)
 		go func() {
 			_, err := r.source.Query(r.ctx, q.order)
@@ -321,6 +341,9 @@ func (r *sessionRun) ask(t *rapid.T) {
 			defer r.mu.Unlock()
 			if q.done, q.err = true, err; err != nil {
 				q.code = codeOf(err)
+			}
+			if q.code == connector.CodeTimeout && q.Do != "forget" && r.sessionModel.apart()-q.apart < 50*time.Second {
+				r.wrong("query %+v had two minutes, and a session in most of them", q.order)
 			}
 		}()
 	}
@@ -333,6 +356,18 @@ var kindsOfAnswers = func() (kinds []string) {
 	slices.Sort(kinds)
 	return kinds
 }()
+
+// disturbing marks what takes place beside the queries, and may touch them.
+func (r *sessionRun) disturbing(action func(*rapid.T)) func(*rapid.T) {
+	return func(t *rapid.T) {
+		r.mu.Lock()
+		for _, q := range r.queries {
+			q.calm = q.calm && q.done
+		}
+		r.mu.Unlock()
+		action(t)
+	}
+}
 
 func (r *sessionRun) drop(t *rapid.T) { r.source.Drop(how.Draw(t, "how")) }
 
@@ -428,7 +463,7 @@ func (r *sessionRun) check(t *rapid.T) {
 		r.wrong("it is connected without a session")
 	}
 	for _, q := range r.queries {
-		if q.done && q.code != answers[q.Do] && !slices.Contains(disturbed, q.code) && r.ctx.Err() == nil && !isNotFound(q.err) {
+		if q.done && q.code != answers[q.Do] && (q.calm || !slices.Contains(disturbed, q.code)) && r.ctx.Err() == nil && !isNotFound(q.err) {
 			r.wrong("query %+v was answered %q", q.order, q.code)
 		}
 	}
@@ -451,7 +486,7 @@ func (r *sessionRun) recover(t *rapid.T) {
 	if r.cut {
 		r.partition(t)
 	}
-	r.server.Start()
+	r.disturbing(func(*rapid.T) { r.server.Start() })(t)
 	r.source.Refuse(0, nil)
 	r.mu.Lock()
 	r.nextConnects, r.nextCloses = nil, nil
@@ -483,9 +518,11 @@ func (r *sessionRun) recover(t *rapid.T) {
 
 // leave ends the connection.
 func (r *sessionRun) leave(t *rapid.T) {
-	r.mu.Lock()
-	r.stopping = true
-	r.mu.Unlock()
+	r.disturbing(func(*rapid.T) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.stopping = true
+	})(t)
 	began := time.Now()
 	if rapid.Bool().Draw(t, "by Close") {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -521,23 +558,27 @@ func TestSessionsFollowTheirModel(t *testing.T) {
 			t.Cleanup(cancel)
 			r := &sessionRun{
 				sessionModel: &sessionModel{running: map[*handling]struct{}{}}, network: vantiqtest.NewNetwork(), ctx: ctx}
-			r.bench = setUpIn(t, r.network, object{}, connector.Options{Logger: quiet, MaxQueries: 3, Hooks: []connector.Hook{r.sessionModel}})
+			r.bench = setUpIn(t, r.network, object{}, connector.Options{Logger: quiet, Hooks: []connector.Hook{r.sessionModel}})
 			r.run(r.handlers())
-			t.Repeat(map[string]func(*rapid.T){
+			actions := map[string]func(*rapid.T){
 				"":            r.check,
 				"publish":     r.publishSome,
 				"query":       r.ask,
-				"drop":        r.drop,
-				"vanish":      r.vanish,
-				"partition":   r.partition,
-				"outage":      r.outage,
-				"refuse":      r.refuse,
-				"stumble":     r.stumble,
-				"reconfigure": func(*rapid.T) { r.source.Reconfigure(object{"n": 1}) },
-				"say":         r.say,
-				"plan":        r.plan,
+				"query again": r.ask,
 				"wait":        r.wait,
-			})
+				"plan":        r.plan,
+				"drop":        r.disturbing(r.drop),
+				"outage":      r.disturbing(r.outage),
+				"refuse":      r.disturbing(r.refuse),
+				"stumble":     r.disturbing(r.stumble),
+				"reconfigure": r.disturbing(func(*rapid.T) { r.source.Reconfigure(object{"n": 1}) }),
+				"say":         r.disturbing(r.say),
+			}
+			if rapid.Bool().Draw(t, "cables are pulled") { // then less can be promised
+				actions["vanish"] = r.disturbing(r.vanish)
+				actions["partition"] = r.disturbing(r.partition)
+			}
+			t.Repeat(actions)
 			if rapid.IntRange(0, 3).Draw(t, "recovers") > 0 {
 				r.recover(t)
 			}
