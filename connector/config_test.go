@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -227,16 +228,61 @@ func TestAWrongConfigurationIsToldToTheAuthorOfTheQuery(t *testing.T) {
 	})
 }
 
+// A plainConfig has nothing that only DecodeConfig can read, so that encoding/json can be asked for a second opinion.
+type plainConfig struct {
+	Name   string              `json:"name"`
+	Port   uint16              `json:"port"`
+	ID     int64               `json:"id,omitempty"`
+	Ratio  *float32            `json:"ratio,omitempty"`
+	On     bool                `json:"on,omitempty"`
+	Labels map[string]string   `json:"labels,omitempty"`
+	Counts []int8              `json:"counts,omitempty"`
+	Pair   [2]string           `json:"pair,omitzero"`
+	Data   []byte              `json:"data,omitempty"`
+	At     time.Time           `json:"at,omitzero"`
+	Any    any                 `json:"any,omitempty"`
+	Extra  connector.Document  `json:"extra,omitzero"`
+	More   *plainConfig        `json:"more,omitempty"`
+	Deeper map[string][]Common `json:"deeper,omitempty"`
+}
+
+// FuzzDecodeConfig looks for a configuration that panics, that is read otherwise than by encoding/json, or that changes
+// when it is written and read again.
 func FuzzDecodeConfig(f *testing.F) {
-	f.Add([]byte(`{"general":{"host":"10.0.0.1","port":"5432","tls":true},"polls":[{"topic":"a","every":"1m30s"}],"extra":{"a":[1,null]}}`))
-	f.Add([]byte(`{"general":null,"polls":[null,1,{"every":[]}]}`))
+	for _, seed := range []string{
+		`{"name":"n","port":"5432","id":" -7 ","ratio":"0.5","on":"True","labels":{"a":"b"},"counts":[1,"-2"],"data":"aGk=","any":[1,null,{"b":2}],"extra":{"c":1}}`,
+		`{"name":"n","port":1,"ratio":1.5,"on":false,"pair":["a","b"],"at":"2026-01-02T03:04:05Z","more":{"name":"m","port":2},"deeper":{"x":[{"name":"y"}]}}`,
+		`{"name":5,"port":70000,"id":1.5,"ratio":"NaN","on":"maybe","labels":[],"counts":{},"pair":"x","data":5,"at":"x","extra":[],"more":"m","deeper":{"x":{}}}`,
+		`{"name":null,"port":null,"vantiq":{"packageRows":"true"},"unknown":1,"more":{"vantiq":1}}`, `{"Name":"n","PORT":1,"name":"n","port":1}`,
+		`{"port":true,"on":1,"ratio":1e39,"counts":[128,null],"labels":{"a":1,"b":null}}`, `{}`, `{"port":1,"port":2,"name":"a","name":"b"}`,
+	} {
+		f.Add([]byte(seed))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		config, err := protocol.NewDocument(json.RawMessage(text))
 		if err != nil {
 			return
 		}
-		if _, err := connector.DecodeConfig[pollConfig](config); err != nil && err.Error() == "" {
-			t.Error("an error without a text")
+		got, err := connector.DecodeConfig[plainConfig](config)
+		_, _ = connector.DecodeConfig[pollConfig](config)
+		if err != nil {
+			if err.Error() == "" {
+				t.Error("an error without a text")
+			}
+			return
+		}
+		var want plainConfig
+		decoder := json.NewDecoder(strings.NewReader(config.String()))
+		decoder.UseNumber()
+		if decoder.Decode(&want) == nil && !reflect.DeepEqual(got, want) {
+			t.Errorf("%s became\n%+v, encoding/json has\n%+v", config, got, want)
+		}
+		written, err := protocol.NewDocument(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := connector.DecodeConfig[plainConfig](written); err != nil || !reflect.DeepEqual(again, got) {
+			t.Errorf("%s became\n%+v, and %s that\n%+v, %v", config, got, written, again, err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package connectorset
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
@@ -41,18 +42,83 @@ func FuzzReadConfig(f *testing.F) {
 	})
 }
 
+// FuzzProperty writes a property as Java does and reads it again.
+func FuzzProperty(f *testing.F) {
+	f.Add("authToken", "K1x+/$=:#! \\", "\n")
+	f.Add(" a:b=c#\t", "  x\ty\r\nz\f ", "\r\n")
+	f.Add("sources", "", "\r")
+	f.Add("Straße", "\u0000😀\u2028", "\n#\n")
+	f.Fuzz(func(t *testing.T, key, value, end string) {
+		if key == "" || !utf8.ValidString(key+value) || strings.Contains(key+value+end, "\x00") || strings.Trim(end, "\r\n") != "" || end == "" {
+			t.Skip()
+		}
+		const before, after = "first=1", "last=2"
+		line := escapeProperty(key, " :=#!") + "=" + escapeProperty(value, " ")
+		entries, problems := parseProperties("f", []byte(before+end+line+end+after))
+		if len(problems) > 0 || len(entries) != 3 {
+			t.Fatalf("%q became %q, %v", line, entries, problems)
+		}
+		if got := entries[1]; got.key != key || got.value != value {
+			t.Fatalf("%q became %q", line, got)
+		}
+		natural := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(before+end+line+end), "\n")
+		if entries[2].line != len(natural) {
+			t.Fatalf("%q: the last line is number %d, want %d", end, entries[2].line, len(natural))
+		}
+	})
+}
+
+// escapeProperty writes text as java.util.Properties does, with a backslash before each of special.
+func escapeProperty(text, special string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r == '\f':
+			b.WriteString(`\f`)
+		case r == '\\' || strings.ContainsRune(special, r):
+			b.WriteRune('\\')
+			b.WriteRune(r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
 // FuzzConnectKWArgs looks for an object that panics or gets past the limits of the options.
 func FuzzConnectKWArgs(f *testing.F) {
 	for _, seed := range []string{
 		`{"disableSslVerification": true}`, `{"open_timeout": 10, "ping_interval": null, "max_size": null}`,
 		`{"additional_headers": [["a","b"]], "extra_headers": {"c":"d"}}`, `{"proxy": "http://u:p@h"}`, `{"ssl": false}`,
 		`{"ping_timeout": 1e-300}`, `{"max_size": 1}`, `[]`, `null`, `{"open_timeout":`,
+		`{"disableSslVerification": "no", "ping_interval": 5, "ping_timeout": null, "open_timeout": "x", "max_size": 1e99, "ssl": true}`,
+		`{"disableSslVerification": 7, "proxy": true, "compression": "deflate", "close_timeout": 1, "other": {}}`,
+		`{"proxy": null, "compression": null, "extra_headers": null}`, `{"proxy": 5}`, `{"proxy": "http://u:hunter2@"}`,
+		`{"extra_headers": {"Upgrade": "x", "a b": "c", "d": "\u0001"}}`, `{"extra_headers": [["a"]]}`, `{"extra_headers": 5}`,
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		r := newReader("")
 		r.readKWArgs(text)
+		var members map[string]any
+		if object := json.Unmarshal([]byte(text), &members) == nil && members != nil; !object && len(r.problems) == 0 {
+			t.Errorf("%q is not an object, and nobody says so", text)
+		}
+		for name, value := range members {
+			if on, ok := value.(bool); name == "disableSslVerification" && ok && on != r.config.DisableSSLVerification {
+				t.Errorf("%q: DisableSSLVerification is %t", text, r.config.DisableSSLVerification)
+			}
+			if text := errorText(join(r.problems)); name == "proxy" && strings.Contains(text, "hunter2") {
+				t.Errorf("shows a password: %s", text)
+			}
+		}
 		for _, p := range known {
 			if err := p.check(&r.config); err != nil {
 				t.Errorf("%s %v", p.name, err)

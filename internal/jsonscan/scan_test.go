@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +65,7 @@ func FuzzAgainstEncodingJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"op":"publish","object":{"a":[1,-2.5e+7,"x\u00e9\n"]}}`, `{"a":1,"a":2}`, `{"\u0061":null}`, ` [ true , false ] `,
 		`{"a":01}`, `{"a":1,}`, `{"a" 1}`, `{"a":"` + "\x01" + `"}`, `{"a":"\ud800"}`, `"\"`, `[1}`, `nul`, `-0.0`, `1e`, `{"a":{}}x`,
+		`[]`, `[[1],{"b":[2]},"x,]",null ]`, `[1 2]`, `{"a":1 "b"}`, `{1:2}`, `"\u00e9\/"`, `"\u12"`, `"\x"`, `-`, `1.`, `1e+`, `tru`, `fals`, `"a`, `"\`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -76,6 +78,10 @@ func FuzzAgainstEncodingJSON(f *testing.F) {
 			t.Fatalf("encoding/json says valid=%v, the scanner says %v: %q", valid, err, text)
 		}
 		text = bytes.ToValidUTF8(text, []byte("?"))
+		compareElements(t, text)
+		if err == nil {
+			compareUnquoted(t, bytes.TrimSpace(text))
+		}
 		var want map[string]json.RawMessage
 		if json.Unmarshal(text, &want) != nil || want == nil {
 			return
@@ -93,4 +99,30 @@ func FuzzAgainstEncodingJSON(f *testing.F) {
 			}
 		}
 	})
+}
+
+// compareElements holds Elements to encoding/json.
+func compareElements(t *testing.T, text []byte) {
+	t.Helper()
+	var want []json.RawMessage
+	if json.Unmarshal(text, &want) != nil {
+		return // Elements takes only what is valid
+	}
+	var got []json.RawMessage
+	for element := range jsonscan.Elements(text) {
+		got = append(got, element)
+	}
+	if !slices.EqualFunc(got, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+		t.Fatalf("found the elements %q, want %q: %q", got, want, text)
+	}
+}
+
+// compareUnquoted holds Unquote to encoding/json. The value is valid.
+func compareUnquoted(t *testing.T, value []byte) {
+	t.Helper()
+	var want string
+	isString := json.Unmarshal(value, &want) == nil && value[0] == '"'
+	if got, ok := jsonscan.Unquote(value); ok != isString || ok && string(got) != want {
+		t.Fatalf("%q is unquoted as %q, %t, want %q, %t", value, got, ok, want, isString)
+	}
 }
