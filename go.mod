@@ -10,4 +10,5 @@ require (
 	go.uber.org/goleak v1.3.0
 	golang.org/x/net v0.47.0
 	golang.org/x/time v0.14.0
+	pgregory.net/rapid v1.3.0
 )

@@ -19,6 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A tester is what a bench needs of a test: a *testing.T, or a *rapid.T that draws what happens.
 type tester interface {
 	Helper()
+	Logf(format string, args ...any)
 	Cleanup(func())
 	Output() io.Writer
 	Error(args ...any)

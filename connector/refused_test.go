@@ -72,7 +72,7 @@ func TestARefusedSourceIsClaimedRarelyForEverAndSaidOnce(t *testing.T) {
 }
 
 // warnings returns the lines of a log that a person would see; none may be an error.
-func warnings(t *testing.T, log *record) (lines []string) {
+func warnings(t tester, log *record) (lines []string) {
 	t.Helper()
 	for line := range strings.Lines(log.String()) {
 		switch {
