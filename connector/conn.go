@@ -2,6 +2,7 @@ package connector
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -23,9 +24,10 @@ type conn struct {
 	gathered  []byte     // from buffers; nil when there is nothing to flush
 	taken     uint64     // bytes that Write was given since gathering began
 
-	ahead []byte  // read but not yet wanted; the reader's own
-	store *[]byte // what ahead is a part of; back to buffers when ahead is used up
-	eager bool    // the last small read was filled, so there is probably more
+	opening int     // how many bytes may still come while the HTTP upgrade goes through; the reader's own
+	ahead   []byte  // read but not yet wanted; the reader's own
+	store   *[]byte // what ahead is a part of; back to buffers when ahead is used up
+	eager   bool    // the last small read was filled, so there is probably more
 }
 
 const bufferSize = 64 << 10
@@ -37,7 +39,7 @@ var buffers = sync.Pool{New: func() any {
 }}
 
 func newConn(under net.Conn, writeTimeout time.Duration) *conn {
-	c := &conn{Conn: under}
+	c := &conn{Conn: under, opening: maxResponse}
 	c.timeout.Store(int64(writeTimeout))
 	c.heardNow()
 	return c
@@ -51,7 +53,12 @@ func (c *conn) silentFor(now time.Time) time.Duration {
 
 // Read fills p. After a read that filled p it reads far ahead into a pooled buffer, so that a busy link needs one
 // system call for hundreds of messages while an idle one waits in gorilla's small buffer.
+//
+// While the HTTP upgrade goes through it does neither, and ends the connection when the answer has no end.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.opening > 0 {
+		return c.readOpening(p)
+	}
 	if len(c.ahead) == 0 && c.eager && len(p) < bufferSize {
 		c.eager = false
 		store := buffers.Get().(*[]byte)
@@ -79,8 +86,20 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// gather begins to hold writes back until flush. Until then they go straight through.
+func (c *conn) readOpening(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.opening -= n; c.opening <= 0 {
+		c.opening = 1 // nothing more comes through
+		return 0, errLongAnswer
+	}
+	return n, err
+}
+
+var errLongAnswer = errors.New("the answer to the WebSocket upgrade is too long")
+
+// gather begins to hold writes back until flush. Until then they go straight through, and what is read is bounded.
 func (c *conn) gather() {
+	c.opening = 0
 	c.writes.Lock()
 	defer c.writes.Unlock()
 	c.gathering = true

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -70,6 +71,9 @@ func tlsConfig(configured *tls.Config, host string) *tls.Config {
 // readBufferSize is small because most links are idle: conn reads ahead when one is not.
 const readBufferSize = 1024
 
+// maxResponse bounds what a server or a proxy may say before the WebSocket is open: net/http reads headers without end.
+const maxResponse = 64 << 10
+
 // dial opens a WebSocket. Its errors say what to do.
 func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *conn, error) {
 	var under atomic.Pointer[conn]
@@ -110,6 +114,10 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *conn, error) {
 			err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 		}
 		return nil, nil, fmt.Errorf("connecting to %s: %w", d.target.Redacted(), explain(err, response))
+	}
+	if extensions := response.Header.Get("Sec-WebSocket-Extensions"); extensions != "" { // gorilla would inflate all that comes
+		_ = ws.Close()
+		return nil, nil, fmt.Errorf("connecting to %s: the server uses the WebSocket extension %.100q, which was not offered", d.target.Redacted(), extensions)
 	}
 	under.Load().gather()
 	return ws, under.Load(), nil
@@ -191,7 +199,7 @@ func requestTunnel(ctx context.Context, c net.Conn, via *url.URL, address string
 	if err := request.Write(c); err != nil {
 		return nil, err
 	}
-	reader := bufio.NewReader(c)
+	reader := bufio.NewReader(io.LimitReader(c, maxResponse))
 	response, err := http.ReadResponse(reader, request)
 	if err != nil {
 		return nil, err
