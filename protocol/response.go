@@ -3,9 +3,11 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/vantiq-go/connectorsdk/internal/jsonscan"
 )
 
 // Status codes of query responses. Any status of 300 and up is an error; a query error is sent as 400.
@@ -102,56 +104,67 @@ const (
 )
 
 // parseDetails reads an error body of any shape: a list of objects, a single object, a string, anything else, or nothing.
+// However large the body, it holds on to nothing but what it returns.
 func parseDetails(body json.RawMessage) []Detail {
 	body = bytes.TrimSpace(body)
 	if isNull(body) {
 		return nil
 	}
-	var elements []json.RawMessage
+	if jsonscan.Valid(body) != nil {
+		return []Detail{{Message: clip(body)}}
+	}
+	elements := jsonscan.Elements(body)
 	if body[0] != '[' {
-		elements = []json.RawMessage{body}
-	} else if json.Unmarshal(body, &elements) != nil {
-		return []Detail{{Message: clip(string(body))}}
+		elements = slices.Values([][]byte{body})
 	}
 	var details []Detail
-	for _, element := range elements {
-		if len(details) == maxDetails {
-			break
-		}
+	for element := range elements {
 		if d := parseDetail(element); d != (Detail{}) {
 			details = append(details, d)
+		}
+		if len(details) == maxDetails {
+			break
 		}
 	}
 	return details
 }
 
-func parseDetail(element json.RawMessage) Detail {
-	var members map[string]any
-	if json.Unmarshal(element, &members) == nil && members != nil {
-		d := Detail{Code: words(members["code"]), Message: words(members["message"])}
-		if d != (Detail{}) || len(members) == 0 {
-			return d
+func parseDetail(element []byte) (d Detail) {
+	if element[0] != '{' {
+		return Detail{Message: words(element)}
+	}
+	members := 0
+	_ = jsonscan.Members(element, func(key, value []byte) {
+		members++
+		switch string(key) {
+		case "code":
+			d.Code = words(value)
+		case "message":
+			d.Message = words(value)
 		}
+	})
+	if d == (Detail{}) && members > 0 {
+		d.Message = clip(element)
 	}
-	var text string
-	if json.Unmarshal(element, &text) == nil {
-		return Detail{Message: clip(text)}
-	}
-	return Detail{Message: clip(string(element))}
+	return d
 }
 
-func words(value any) string {
-	if value == nil {
+// words returns the text of a JSON string, nothing for null, and any other value as it stands.
+func words(value []byte) string {
+	if text, ok := jsonscan.Unquote(value); ok {
+		return clip(text)
+	}
+	if isNull(value) {
 		return ""
 	}
-	return clip(fmt.Sprint(value))
+	return clip(value)
 }
 
-func clip(text string) string {
+func clip(text []byte) string {
 	if len(text) <= maxDetailText {
-		return text
+		return string(text)
 	}
-	return strings.ToValidUTF8(text[:maxDetailText], "") + "…"
+	return strings.ToValidUTF8(string(text[:maxDetailText]), "") + "…"
 }
 
 // AppendStatus appends a bare status, as Vantiq acknowledges a notification.
