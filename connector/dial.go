@@ -113,7 +113,7 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *conn, error) {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 		}
-		return nil, nil, fmt.Errorf("connecting to %s: %w", d.target.Redacted(), explain(err, response))
+		return nil, nil, fmt.Errorf("connecting to %s: %w", d.target.Redacted(), tame(explain(err, response)))
 	}
 	if extensions := response.Header.Get("Sec-WebSocket-Extensions"); extensions != "" { // gorilla would inflate all that comes
 		_ = ws.Close()
@@ -250,6 +250,27 @@ func proxyFromEnvironment(target *url.URL) (*url.URL, error) {
 	asHTTP.Scheme = map[string]string{"ws": "http", "wss": "https"}[target.Scheme]
 	return http.ProxyFromEnvironment(&http.Request{URL: &asHTTP})
 }
+
+// tame returns an error whose text can be printed, and is not long: a server, a proxy or a certificate may have a word in it.
+func tame(err error) error {
+	text := err.Error()
+	const limit = 1000
+	if len(text) > limit {
+		text = text[:limit] + "…"
+	}
+	if text = protocol.Printable(text); text == err.Error() {
+		return err
+	}
+	return &tamedError{text, err}
+}
+
+type tamedError struct {
+	text string
+	err  error
+}
+
+func (e *tamedError) Error() string { return e.text }
+func (e *tamedError) Unwrap() error { return e.err }
 
 // explain adds to an error of the network what a person can do about it.
 func explain(err error, response *http.Response) error {

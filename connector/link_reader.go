@@ -106,13 +106,13 @@ func (l *link) explainEnd(err error) error {
 	var closed *websocket.CloseError
 	switch {
 	case !errors.As(err, &closed):
-		return fmt.Errorf("the link was lost: %w", err)
+		return fmt.Errorf("the link was lost: %w", tame(err))
 	case closed.Code == websocket.CloseAbnormalClosure:
 		return errors.New("the link was lost: the server dropped it without a close frame")
 	case closed.Code == websocket.CloseNoStatusReceived:
 		return errors.New("the server closed the link without a reason")
 	}
-	return fmt.Errorf("the server closed the link: %d %s", closed.Code, l.redact(closed.Text))
+	return fmt.Errorf("the server closed the link: %d %s", closed.Code, protocol.Printable(l.redact(closed.Text)))
 }
 
 func (l *link) setServing(serving bool) {

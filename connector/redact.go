@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
@@ -42,11 +43,19 @@ func (r redactor) Handle(ctx context.Context, record slog.Record) error {
 func (r redactor) clean(a slog.Attr) slog.Attr {
 	switch value := a.Value.Any().(type) {
 	case string:
-		return slog.String(a.Key, r.redact(value))
+		return slog.String(a.Key, r.tame(value))
 	case error:
-		return slog.String(a.Key, r.redact(value.Error()))
+		return slog.String(a.Key, r.tame(value.Error()))
 	}
 	return a
+}
+
+var escapes = strings.NewReplacer("\x1b", "␛", `\x1b`, "␛")
+
+// tame also replaces what would command a terminal where it is printed in colour, see [protocol.Printable]. Other control
+// characters stay: handlers quote them, and a stack has line breaks.
+func (r redactor) tame(text string) string {
+	return escapes.Replace(r.redact(text))
 }
 
 func (r redactor) WithAttrs(attrs []slog.Attr) slog.Handler {

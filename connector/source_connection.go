@@ -247,8 +247,11 @@ func newSignal() (s signal) {
 	return s
 }
 
-// maxUnknown bounds how many unknown operations are told apart.
-const maxUnknown = 16
+// What is remembered, and logged, of unknown operations.
+const (
+	maxUnknown     = 16 // of them are told apart
+	maxUnknownText = 64 // bytes of each
+)
 
 func (c *SourceConnection) received(l *link, message protocol.Message) {
 	switch m := message.(type) {
@@ -267,9 +270,10 @@ func (c *SourceConnection) received(l *link, message protocol.Message) {
 	case *protocol.Query:
 		c.in.query(m)
 	case *protocol.Unknown:
-		if !c.unknown[m.Op] && len(c.unknown) < maxUnknown {
-			c.unknown[m.Op] = true
-			c.log.Warn("an unknown operation is ignored; a newer SDK may know it", "op", m.Op)
+		op := protocol.Printable(m.Op[:min(len(m.Op), maxUnknownText)])
+		if !c.unknown[op] && len(c.unknown) < maxUnknown {
+			c.unknown[op] = true
+			c.log.Warn("an unknown operation is ignored; a newer SDK may know it", "op", op)
 		}
 	default:
 		c.log.Warn(fmt.Sprintf("a message that only a connector sends is ignored: %T", m))
@@ -283,7 +287,7 @@ func (c *SourceConnection) superseded(l *link) {
 }
 
 func (c *SourceConnection) oversize(_ *link, found protocol.Oversize) {
-	c.log.Error("a message was skipped: it is larger than MaxInbound", "op", found.Op, "bytes", found.Bytes, "limit", c.options.MaxInbound)
+	c.log.Error("a message was skipped: it is larger than MaxInbound", "op", protocol.Printable(found.Op[:min(len(found.Op), maxUnknownText)]), "bytes", found.Bytes, "limit", c.options.MaxInbound)
 	if found.Op != protocol.OpQuery || found.ReplyAddress == "" {
 		return
 	}

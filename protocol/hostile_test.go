@@ -40,3 +40,23 @@ func TestAHostileErrorBodyCostsNoMemory(t *testing.T) {
 		})
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                       "",
+		`ordinary: é 😀 \ "`:      `ordinary: é 😀 \ "`,
+		"a\nlevel=ERROR":         "a␊level=ERROR",
+		"\x1b[2J\x00\r\t\x7f":    "␛[2J␀␍␉␡",
+		`\x1b[2J`:                "␛[2J",
+		"\u009b2J \u202e \u2028": "\uFFFD2J \uFFFD \uFFFD",
+		"\xff":                   "\uFFFD",
+	} {
+		if got := protocol.Printable(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+	failed := &protocol.StatusError{Status: 500, Details: []protocol.Detail{{Code: "a\nb", Message: "\x1b[31m"}}}
+	if got, want := failed.Error(), "status 500: ␛[31m (a␊b)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

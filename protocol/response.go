@@ -51,7 +51,7 @@ type Detail struct {
 	Message string `json:"message,omitempty"`
 }
 
-// Error returns the status and the server's own words.
+// Error returns the status and the server's own words, as far as they can be printed.
 func (e *StatusError) Error() string {
 	text := "status " + strconv.Itoa(e.Status)
 	for i, d := range e.Details {
@@ -68,7 +68,7 @@ func (e *StatusError) Error() string {
 			text += separator + d.Message + " (" + d.Code + ")"
 		}
 	}
-	return text
+	return Printable(text)
 }
 
 // reactivationPhrase is how a Vantiq server says that a source is being redeployed: the only refusal with a known text.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"unicode"
 )
 
 // redacted is what every way of printing a Secret shows.
@@ -37,4 +38,21 @@ func (s Secret) Redact(text string) string {
 		return text
 	}
 	return strings.ReplaceAll(text, string(s), redacted)
+}
+
+// Printable returns text with pictures in place of its control characters (␛ for escape), for words that came from
+// somebody else: on a terminal they could command it, and look like lines of a log's own.
+func Printable(text string) string {
+	text = strings.ReplaceAll(text, `\x1b`, "\x1b") // tint, where it prints in colour, makes an escape of these four characters
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ':
+			return '\u2400' + r
+		case r == 0x7f:
+			return '\u2421'
+		case unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
