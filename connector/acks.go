@@ -8,8 +8,9 @@ import "time"
 type acks struct {
 	flights       deque[flight] // what awaits a status in this session, oldest first
 	notifications int           // how many of them are notifications that count
-	dropped       int           // of these, those that were dropped while in flight: their statuses are still to come
-	bytes         int           // of these
+	answers       int           // how many are query responses
+	dropped       int           // of the notifications, those that were dropped while in flight: their statuses are still to come
+	bytes         int           // of the notifications
 
 	window  int  // notifications that may be in flight
 	widest  int  // the window's limit
@@ -54,6 +55,8 @@ const (
 	ackSilence       = 10 * time.Second
 	blindWithoutPing = 30 * time.Second // where no ping may prove that the server is there
 	maxRecent        = 1024
+	maxStrays        = 64     // error statuses beyond what is in flight, until they are given up
+	maxUnanswered    = 16_384 // query responses without the status that they should have
 )
 
 func newAcks(widest int) acks { return acks{window: min(firstWindow, widest), widest: widest} }
@@ -110,6 +113,7 @@ func (a *acks) sentAnswer(now time.Time) {
 	case a.blind:
 	case a.answersToo:
 		a.flights.pushBack(f)
+		a.answers++
 	default:
 		a.unsure++
 		a.remember(f)
@@ -154,8 +158,9 @@ func (a *acks) status(failed *StatusError, now time.Time) (o outcome) {
 	switch {
 	case a.settling != nil:
 		a.settling.add(failed)
-		if len(a.settling.statuses) == a.flights.len()+a.settling.errors {
-			return a.settle() // no more can come
+		n := len(a.settling.statuses)
+		if n == a.flights.len()+a.settling.errors || n >= a.flights.len()+maxStrays {
+			return a.settle() // no more can come, or nothing is to be learned from them
 		}
 	case failed != nil && a.flights.len() == 0:
 		o.stray = failed
@@ -183,6 +188,7 @@ func (a *acks) take(o *outcome, failed *StatusError) {
 	f := a.flights.popFront()
 	switch {
 	case f.seq == 0:
+		a.answers--
 		if failed != nil {
 			o.stray = failed
 		}
@@ -249,6 +255,9 @@ func (a *acks) learn() {
 	for a.recent.len() > 0 {
 		f := a.recent.popFront()
 		f.credited = f.seq != 0
+		if f.seq == 0 {
+			a.answers++
+		}
 		a.flights.pushBack(f)
 	}
 	a.trust()
@@ -331,7 +340,7 @@ func (a *acks) begin(now time.Time) (resendFrom uint64) {
 
 func (a *acks) drop() {
 	a.flights.clear()
-	a.notifications, a.dropped, a.bytes = 0, 0, 0
+	a.notifications, a.answers, a.dropped, a.bytes = 0, 0, 0, 0
 }
 
 // oldest returns when the oldest notification in flight was sent.
@@ -366,6 +375,8 @@ func (a *acks) silence(now, ponged time.Time, pings bool) (verdict, time.Time) {
 		since = a.heardAt
 	}
 	switch {
+	case a.answers > maxUnanswered:
+		return replaceLink, time.Time{}
 	case !waiting || a.blind:
 		return waitOn, time.Time{}
 	case a.seen:

@@ -2,28 +2,50 @@ package connector
 
 import (
 	"context"
+	"errors"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
-// query takes a query: it is handled, waits, or is answered with an error at once.
-func (in *inbound) query(m *protocol.Query) {
+var (
+	errNoAddress    = errors.New("it cannot be answered without a usable reply address in REPLY_ADDR_HEADER")
+	errAddressTwice = errors.New("an open query has the same reply address")
+)
+
+const (
+	maxReplyAddress = 1024 // bytes; Vantiq's are UUIDs
+	queryOverhead   = 512  // what an open query costs beside its texts
+)
+
+// usable reports whether a query with that reply address can be answered.
+func usable(address protocol.ReplyAddress) bool {
+	return 0 < len(address) && len(address) < maxReplyAddress
+}
+
+// size returns what an open query costs.
+func (q *Query) size() int { return len(q.parameters.Raw()) + len(q.address) + queryOverhead }
+
+// query takes a query: it is handled, waits, or is answered with an error at once. It blocks the reader while not even
+// that answer would have room.
+func (in *inbound) query(l *link, m *protocol.Query) {
 	c := in.c
 	c.count.queries.Add(1)
-	if m.ReplyAddress == "" {
-		in.log.Warn("a query without a reply address cannot be answered and is dropped", "header", "REPLY_ADDR_HEADER")
+	if !usable(m.ReplyAddress) {
+		c.messages.log(in.log, "a query was dropped", errNoAddress)
 		return
 	}
+	in.awaitAnswers(l)
 	q := newQuery(c, m.ReplyAddress, m.Parameters)
 	in.mu.Lock()
 	if _, twice := in.queries[m.ReplyAddress]; twice {
 		in.mu.Unlock()
-		in.log.Warn("a query with the reply address of an open one is dropped")
+		c.messages.log(in.log, "a query was dropped", errAddressTwice)
 		return
 	}
 	in.queries[m.ReplyAddress] = q
 	q.startClock()
-	size := len(m.Parameters.Raw()) + messageOverhead
+	size := q.size()
+	room := len(in.queries) == 1 || !c.options.Group.incoming.full(size)
 	var refusal *QueryError
 	switch {
 	case in.draining:
@@ -34,18 +56,41 @@ func (in *inbound) query(m *protocol.Query) {
 		refusal = notConfigured(in.rejected)
 	case !in.mayAnswer():
 		refusal = &QueryError{Code: CodeBusy, Template: "the connector has many answers that Vantiq has not read; please ask again later"}
-	case in.open != nil && in.running < c.options.MaxQueries && in.waiting.len() == 0:
+	case room && in.open != nil && in.running < c.options.MaxQueries && in.waiting.len() == 0:
+		in.keep(q)
 		in.startQuery(q)
-	case in.waiting.len() < c.options.MaxWaitingQueries && in.waitingBytes+size <= maxWaitingBytes && !c.options.Group.incoming.full(size):
+	case room && in.waiting.len() < c.options.MaxWaitingQueries && in.waitingBytes+size <= maxWaitingBytes:
+		in.keep(q)
 		in.waiting.pushBack(q)
 		in.waitingBytes += size
-		c.options.Group.incoming.add(size)
 	default:
 		refusal = &QueryError{Code: CodeBusy, Template: "the connector has {0} queries running and {1} waiting; please ask again later", Parameters: []any{in.running, in.waiting.len()}}
 	}
 	in.mu.Unlock()
 	if refusal != nil {
 		_ = q.fail(*refusal)
+	}
+}
+
+// keep counts a query in the group's budget until forget.
+func (in *inbound) keep(q *Query) {
+	q.held = q.size()
+	in.c.options.Group.incoming.add(q.held)
+}
+
+// awaitAnswers holds the reader while answers have no room: a server that asks and does not read is not read either.
+func (in *inbound) awaitAnswers(l *link) {
+	if !in.c.out.overwhelmed() {
+		return
+	}
+	l.hold(true)
+	defer l.hold(false)
+	for in.mayAnswer(); in.c.out.overwhelmed(); { // first: relieve nudges only when it knows that answers wait
+		select {
+		case <-in.room:
+		case <-l.ctx.Done():
+			return
+		}
 	}
 }
 
@@ -82,6 +127,7 @@ func (in *inbound) relieve() {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		in.startWaiting()
+		in.nudge()
 	}
 }
 
@@ -89,9 +135,7 @@ func (in *inbound) relieve() {
 func (in *inbound) takeWaiting() *Query {
 	for in.waiting.len() > 0 {
 		q := in.waiting.popFront()
-		size := len(q.parameters.Raw()) + messageOverhead
-		in.waitingBytes -= size
-		in.c.options.Group.incoming.add(-size)
+		in.waitingBytes -= q.size()
 		if !q.answered.Load() {
 			return q
 		}
@@ -149,6 +193,8 @@ func (in *inbound) forget(q *Query) (cancel context.CancelCauseFunc, handled boo
 	if in.queries[q.address] == q {
 		delete(in.queries, q.address)
 	}
+	in.c.options.Group.incoming.add(-q.held)
+	q.held = 0
 	return q.cancel, q.task != nil
 }
 

@@ -186,7 +186,7 @@ func (c *SourceConnection) establish(ctx context.Context) (*link, time.Duration,
 		log:          c.log,
 		owner:        c,
 		redact:       c.redact,
-		malformed:    &c.causes,
+		messages:     &c.messages,
 		maxInbound:   c.options.MaxInbound,
 		pingInterval: c.options.PingInterval,
 		pingTimeout:  c.options.PingTimeout,
@@ -208,14 +208,13 @@ func (c *SourceConnection) authenticate(ctx context.Context, l *link, token prot
 		if err != nil {
 			return fmt.Errorf("authenticating: %w", err)
 		}
-		if e.kind != statusCame || e.status.Partial() {
+		if e.kind != statusCame || 100 <= e.status && e.status < 200 {
 			continue
 		}
-		failed := e.status.Err()
-		if failed == nil {
+		if e.failed == nil {
 			return nil
 		}
-		failed = failed.Redact(c.secrets()...)
+		failed := e.failed.Redact(c.secrets()...)
 		if rejectsToken(failed.Status) {
 			return &rejectedError{failed}
 		}
@@ -271,8 +270,8 @@ func (c *SourceConnection) awaitConfig(ctx context.Context, l *link, limit time.
 		case reconnectAsked:
 			return nil, nil, nil
 		case statusCame:
-			if failed := e.status.Err(); failed != nil {
-				return nil, failed.Redact(c.secrets()...), nil
+			if e.failed != nil {
+				return nil, e.failed.Redact(c.secrets()...), nil
 			}
 		}
 	}

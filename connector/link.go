@@ -20,13 +20,13 @@ import (
 // and lives only while there is something to write. A timer, not a goroutine, watches over both. Whichever of them
 // fails first says why, by fail; the others then end by themselves, and close waits for them.
 type link struct {
-	id        uint64
-	ws        *websocket.Conn
-	conn      *conn
-	log       *slog.Logger
-	owner     linkOwner
-	redact    func(string) string // for what the server says
-	malformed *causes
+	id       uint64
+	ws       *websocket.Conn
+	conn     *conn
+	log      *slog.Logger
+	owner    linkOwner
+	redact   func(string) string // for what the server says
+	messages *causes
 
 	maxInbound   int
 	pingInterval time.Duration // not positive: no pings
@@ -77,8 +77,9 @@ type linkOwner interface {
 // An event is what the reader has for the goroutine that runs the source connection.
 type event struct {
 	kind   eventKind
-	status *protocol.Response // of statusCame
-	config protocol.Document  // of configured
+	status int               // of statusCame
+	failed *StatusError      // of statusCame if it is 300 or more: its body is not kept
+	config protocol.Document // of configured
 }
 
 type eventKind int
@@ -95,11 +96,14 @@ func (e event) repeats(before event) bool {
 	if e.kind != before.kind {
 		return false
 	}
-	return e.kind == reconnectAsked || e.kind == statusCame && e.status.Status < 300 && e.status.Status == before.status.Status
+	return e.kind == reconnectAsked || e.kind == statusCame && e.failed == nil && e.status == before.status
 }
 
-// maxEvents bounds what a server can pile up while nobody attends to its events. Only a broken one does.
-const maxEvents = 64
+// These bound what a server can pile up while nobody attends to its events. Only a broken one does.
+const (
+	maxEvents     = 64
+	maxEventBytes = 32 << 20 // of configurations, unless one alone is larger
+)
 
 var (
 	errSilent        = errors.New("the server has been silent and has not answered a ping")
@@ -172,7 +176,7 @@ func (l *link) post(e event) {
 	switch {
 	case last >= 0 && e.repeats(l.events[last]):
 		// asking twice is asking once, and so with statuses
-	case last+1 == maxEvents:
+	case last+1 == maxEvents, last >= 0 && len(e.config.Raw())+l.eventBytes() > maxEventBytes:
 		l.mu.Unlock()
 		l.fail(errTooManyEvents)
 		return
@@ -184,6 +188,13 @@ func (l *link) post(e event) {
 	case l.signal <- struct{}{}:
 	default:
 	}
+}
+
+func (l *link) eventBytes() (n int) {
+	for _, e := range l.events {
+		n += len(e.config.Raw())
+	}
+	return n
 }
 
 // next takes an event, if there is one. When there is none, one that comes later puts a token into signal.
@@ -224,7 +235,7 @@ func (l *link) request(message []byte) {
 	l.mu.Lock()
 	l.serving = false
 	l.events = slices.DeleteFunc(l.events, func(e event) bool {
-		return e.kind != statusCame || e.status.Status != http.StatusUnauthorized
+		return e.kind != statusCame || e.status != http.StatusUnauthorized
 	})
 	l.control = append(l.control, message)
 	l.mu.Unlock()

@@ -57,7 +57,7 @@ func (l *link) readMessage(decoder *protocol.Decoder, r io.Reader) error {
 	}
 	message, err := decoder.Decode(buffer.Bytes())
 	if err != nil {
-		l.malformed.log(l.log, "a malformed message was skipped", err, "bytes", buffer.Len())
+		l.messages.log(l.log, "a malformed message was skipped", err, "bytes", buffer.Len())
 		return nil
 	}
 	l.dispatch(message)
@@ -72,8 +72,7 @@ func (l *link) dispatch(message protocol.Message) {
 			l.owner.received(l, m)
 			return
 		}
-		status := *m
-		l.post(event{kind: statusCame, status: &status})
+		l.post(event{kind: statusCame, status: m.Status, failed: m.Err()})
 	case *protocol.ConfigureExtension:
 		if !m.HasConfig {
 			l.post(event{kind: configMissing})

@@ -20,6 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type tester interface {
 	Helper()
 	Logf(format string, args ...any)
+	Context() context.Context
 	Cleanup(func())
 	Output() io.Writer
 	Error(args ...any)

@@ -17,6 +17,7 @@ import (
 type outbound struct {
 	source  string
 	log     *slog.Logger
+	errors  *causes // of error statuses
 	hooks   []RefusedHook
 	options *Options
 	prefix  []byte // of each notification
@@ -86,17 +87,19 @@ type flusher struct {
 
 const (
 	maxAnswerBytes   = 16 << 20         // held while there is no session
+	maxRefusalBytes  = 16 << 20         // on top, of answers that refuse queries
 	maxAnswerAge     = 60 * time.Second // without a session
 	partialRoom      = 1 << 20          // of answers that wait for the writer: beyond it, partials are held up
 	maxBatchMessages = 256
 	maxBatchBytes    = 1 << 20 // of answers: while they are written they count in no budget
 )
 
-func newOutbound(source string, o *Options, log *slog.Logger, queue OutboxQueue, stuck func()) *outbound {
+func newOutbound(source string, o *Options, log *slog.Logger, errors *causes, queue OutboxQueue, stuck func()) *outbound {
 	messages, bytes, newest := queue.Left()
 	return &outbound{
 		source:   source,
 		log:      log,
+		errors:   errors,
 		hooks:    sortHooks(o.Hooks).refused,
 		options:  o,
 		prefix:   protocol.AppendNotificationPrefix(nil, source),
@@ -163,6 +166,13 @@ func (o *outbound) congested() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.answerBytes > maxAnswerBytes
+}
+
+// overwhelmed reports whether so much waits to be written that not even refusals should be added.
+func (o *outbound) overwhelmed() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.answerBytes > maxAnswerBytes+maxRefusalBytes
 }
 
 // close ends all waiting and returns how many notifications are left undelivered.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -29,6 +30,8 @@ func (o *outbound) status(l *link, failed *StatusError) {
 }
 
 var nothing = func() {}
+
+var errUnclear = errors.New("Vantiq reported an error and left acknowledgements out")
 
 // apply does what an outcome demands, but for telling about it: that is left to the function it returns.
 func (o *outbound) apply(outcome outcome) (report func()) {
@@ -59,19 +62,19 @@ func (o *outbound) apply(outcome outcome) (report func()) {
 	}
 	return func() {
 		for _, r := range refused {
-			o.log.Error("Vantiq refused a notification; it is not sent again", "error", r.err, "bytes", len(r.event))
+			o.errors.logAt(slog.LevelError, o.log, "Vantiq refused a notification; it is not sent again", r.err, "bytes", len(r.event))
 			for _, hook := range o.hooks {
 				hook.OnRefused(o.source, r.event, r.err)
 			}
 		}
 		if outcome.stray != nil {
-			o.log.Warn("Vantiq reported an error that belongs to no notification, probably to a query's answer", "error", outcome.stray)
+			o.errors.log(o.log, "Vantiq reported an error that belongs to no notification, probably to a query's answer", outcome.stray)
 		}
 		if outcome.learned {
 			o.log.Info("Vantiq acknowledges query responses as well; they are counted from now on")
 		}
 		if outcome.resend {
-			o.log.Warn("Vantiq reported an error and left acknowledgements out; the notifications in flight are sent again")
+			o.errors.log(o.log, "the notifications in flight are sent again", errUnclear)
 		}
 	}
 }

@@ -24,6 +24,7 @@ type Query struct {
 	ctx      context.Context // set before the handler starts
 
 	// Guarded by inbound.mu.
+	held   int // bytes that count in the group's budget until it is answered
 	cancel context.CancelCauseFunc
 	task   *task // its handler, nil while none runs
 
@@ -182,7 +183,7 @@ func (q *Query) timeUp() {
 	limit := q.c.options.QueryTimeout
 	e := QueryError{Code: CodeTimeout, Template: "the connector had no answer within {0}", Parameters: []any{limit.String()}}
 	if q.failBecause(errQueryTimeout, e) == nil {
-		q.c.log.Warn("a query was answered with a time-out", "limit", limit)
+		q.c.messages.log(q.c.log, "a query was answered with a time-out", errQueryTimeout, "limit", limit)
 		return
 	}
 	if t := q.c.in.taskOf(q); t != nil {

@@ -46,6 +46,9 @@ func (r *record) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
+// notable returns what writes to r what is logged by default: all but the level Debug.
+func (r *record) notable() *slog.Logger { return slog.New(slog.NewTextHandler(r, nil)) }
+
 // Servers and proxies repeat what they were sent. Only a token from Options was kept out of what they said, and not in
 // the reason of a close frame.
 func TestATokenThatTheServerRepeatsIsNotShown(t *testing.T) {

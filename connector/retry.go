@@ -84,10 +84,13 @@ func newReactivation() backoff.BackOff {
 		backoff.WithRandomizationFactor(0), backoff.WithMaxElapsedTime(0))
 }
 
-// causes logs a cause that repeats in full once, and then rarely. A few causes may take turns.
+// causes logs a cause that repeats in full once, and then rarely. A few causes may take turns; of very many, as a hostile
+// server can make them up, most are not logged. What is not logged is logged at Debug.
 type causes struct {
 	mu    sync.Mutex
 	known map[string]*repeated
+	lines int       // that were logged of late
+	until time.Time // when they are forgotten
 }
 
 type repeated struct {
@@ -98,9 +101,14 @@ type repeated struct {
 const (
 	repeatAfter = 10 * time.Minute
 	maxCauses   = 16
+	maxLines    = 64 // in that time
 )
 
 func (c *causes) log(log *slog.Logger, message string, cause error, attributes ...any) {
+	c.logAt(slog.LevelWarn, log, message, cause, attributes...)
+}
+
+func (c *causes) logAt(level slog.Level, log *slog.Logger, message string, cause error, attributes ...any) {
 	c.mu.Lock()
 	key, now := message+"|"+essence(cause), time.Now()
 	r := c.known[key]
@@ -112,16 +120,35 @@ func (c *causes) log(log *slog.Logger, message string, cause error, attributes .
 		c.known[key] = r
 	}
 	r.count++
-	level, count := slog.LevelDebug, r.count
-	if !now.Before(r.next) {
-		level, r.next = slog.LevelWarn, now.Add(repeatAfter)
+	count, worth := r.count, !now.Before(r.next) && c.mayLog(now)
+	if worth {
+		r.next = now.Add(repeatAfter)
 	}
+	last := worth && c.lines == maxLines
 	c.mu.Unlock()
 	attributes = append(attributes, "error", cause)
 	if count > 1 {
 		attributes = append(attributes, "times", count)
 	}
+	if last {
+		attributes = append(attributes, "hint", "many different ones have come; more are logged at Debug")
+	}
+	if !worth {
+		level = slog.LevelDebug
+	}
 	log.Log(context.Background(), level, message, attributes...)
+}
+
+// mayLog reports whether there is a line left, and takes it.
+func (c *causes) mayLog(now time.Time) bool {
+	if now.After(c.until) {
+		c.lines, c.until = 0, now.Add(repeatAfter)
+	}
+	if c.lines == maxLines {
+		return false
+	}
+	c.lines++
+	return true
 }
 
 // essence returns what is the same each time an error repeats: not the port of this side, not the place in a message.

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -32,7 +33,8 @@ type SourceConnection struct {
 	in        *inbound
 	out       *outbound
 	count     counters
-	causes    causes
+	causes    causes                          // of what befalls links and sessions, which come at intervals
+	messages  causes                          // of complaints about messages, which come as fast as a server likes
 	presented atomic.Pointer[protocol.Secret] // the auth token that came from AuthTokenFile
 	current   atomic.Pointer[session]         // the newest; see keepSessionValue and Go
 	unknown   map[string]bool                 // operations that were logged as unknown; the reader's own
@@ -80,7 +82,7 @@ func New(source string, options Options) (*SourceConnection, error) {
 	c.log = slog.New(redactor{complete.Logger.Handler(), c.redact}).With("source", source)
 	c.handlers.Store(&Handlers{})
 	c.in = newInbound(c)
-	c.out = newOutbound(source, c.options, c.log, queue, c.in.nudge)
+	c.out = newOutbound(source, c.options, c.log, &c.messages, queue, c.in.nudge)
 	return c, nil
 }
 
@@ -268,7 +270,7 @@ func (c *SourceConnection) received(l *link, message protocol.Message) {
 	case *protocol.Publish:
 		c.in.publish(l, m.Message)
 	case *protocol.Query:
-		c.in.query(m)
+		c.in.query(l, m)
 	case *protocol.Unknown:
 		op := protocol.Printable(m.Op[:min(len(m.Op), maxUnknownText)])
 		if !c.unknown[op] && len(c.unknown) < maxUnknown {
@@ -276,7 +278,7 @@ func (c *SourceConnection) received(l *link, message protocol.Message) {
 			c.log.Warn("an unknown operation is ignored; a newer SDK may know it", "op", op)
 		}
 	default:
-		c.log.Warn(fmt.Sprintf("a message that only a connector sends is ignored: %T", m))
+		c.messages.log(c.log, "a message was ignored", fmt.Errorf("only a connector sends a %T", m))
 	}
 }
 
@@ -286,9 +288,11 @@ func (c *SourceConnection) superseded(l *link) {
 	}
 }
 
+var errTooLargeToRead = errors.New("it is larger than MaxInbound")
+
 func (c *SourceConnection) oversize(_ *link, found protocol.Oversize) {
-	c.log.Error("a message was skipped: it is larger than MaxInbound", "op", protocol.Printable(found.Op[:min(len(found.Op), maxUnknownText)]), "bytes", found.Bytes, "limit", c.options.MaxInbound)
-	if found.Op != protocol.OpQuery || found.ReplyAddress == "" {
+	c.messages.logAt(slog.LevelError, c.log, "a message was skipped", errTooLargeToRead, "op", protocol.Printable(found.Op[:min(len(found.Op), maxUnknownText)]), "bytes", found.Bytes, "limit", c.options.MaxInbound)
+	if found.Op != protocol.OpQuery || !usable(found.ReplyAddress) {
 		return
 	}
 	c.count.queries.Add(1)
