@@ -222,3 +222,25 @@ func TestAServerCannotFloodTheLog(t *testing.T) {
 		})
 	}
 }
+
+// Each configuration begins a session, and with it what a Connect handler opens: a server that sent one after the other
+// made them follow as fast as the handlers returned.
+func TestSessionsThatVantiqBeginsArePaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{Logger: quiet})
+		began, connects := time.Now(), []time.Time{}
+		b.run(connector.Handlers{Connect: func(context.Context, *connector.SourceConnection, connector.Document) error {
+			connects = append(connects, time.Now())
+			if len(connects) < 2000 {
+				_ = b.source.SendRaw(`{"op":"configureExtension","object":{"config":{}}}`)
+			}
+			return nil
+		}})
+		pass(10 * time.Minute)
+		synctest.Wait()
+		perMinute := rates(began, connects)
+		if perMinute[0] > 61 || perMinute[len(perMinute)-1] > 10 {
+			t.Errorf("sessions per minute: %v", perMinute)
+		}
+	})
+}

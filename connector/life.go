@@ -120,6 +120,10 @@ func (c *SourceConnection) useLink(ctx context.Context) error {
 			if err := c.awaitLast(both); err != nil {
 				return c.leaveUnserved(ctx, l, err)
 			}
+			if err := c.pace(both, c.unasked); err != nil {
+				return c.leaveUnserved(ctx, l, err)
+			}
+			c.unasked = time.Now()
 		}
 		c.landFlights(both)
 	}
@@ -225,7 +229,7 @@ func (c *SourceConnection) authenticate(ctx context.Context, l *link, token prot
 // claim sends connectExtension, as often as it takes, until the configuration comes. A refusal leaves the link as it is,
 // so that a refused source costs the server one message per attempt.
 func (c *SourceConnection) claim(ctx context.Context, l *link, spent time.Duration) (Document, error) {
-	if err := c.pace(ctx); err != nil {
+	if err := c.pace(ctx, c.claimed); err != nil {
 		return Document{}, err
 	}
 	reactivation := newReactivation()
@@ -242,7 +246,7 @@ func (c *SourceConnection) claim(ctx context.Context, l *link, spent time.Durati
 		}
 		spent = 0
 		if refused == nil { // asked to reconnect while connecting
-			err = c.pace(ctx)
+			err = c.pace(ctx, c.claimed)
 		} else {
 			err = c.refused(ctx, refused, reactivation)
 		}
@@ -297,15 +301,16 @@ func (c *SourceConnection) refused(ctx context.Context, status *StatusError, rea
 	if err := sleep(ctx, wait); err != nil {
 		return err
 	}
-	return c.pace(ctx)
+	return c.pace(ctx, c.claimed)
 }
 
-// pace keeps the connectExtensions of this source apart, as long as no session has been good.
-func (c *SourceConnection) pace(ctx context.Context) error {
-	if c.claimed.IsZero() {
+// pace keeps the connectExtensions of this source apart, and the sessions that Vantiq begins without one, as long as no
+// session has been good.
+func (c *SourceConnection) pace(ctx context.Context, last time.Time) error {
+	if last.IsZero() {
 		return nil
 	}
-	return sleep(ctx, time.Until(c.claimed.Add(c.outage.gap())))
+	return sleep(ctx, time.Until(last.Add(c.outage.gap())))
 }
 
 func (c *SourceConnection) beginSession(ctx context.Context, l *link, config Document, claimed bool) *session {
@@ -364,7 +369,7 @@ func (c *SourceConnection) judge(began time.Time) {
 	case began.IsZero(): // its Connect handler never accepted
 	case time.Since(began) >= goodSession:
 		c.outage.Reset()
-		c.claimed = time.Time{}
+		c.claimed, c.unasked = time.Time{}, time.Time{}
 		c.short = 0
 	default:
 		c.short++

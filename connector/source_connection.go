@@ -52,6 +52,7 @@ type SourceConnection struct {
 	last      *session          // the newest session, which may still be ending
 	outage    outage            // how long there has been no good session
 	claimed   time.Time         // when the newest connectExtension was sent; zero after a good session
+	unasked   time.Time         // when Vantiq last began a session without one; zero after a good session
 	short     int               // sessions in a row that ended early
 	tokenHash [sha256.Size]byte // of the auth token that was presented last
 }
