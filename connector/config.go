@@ -54,6 +54,9 @@ func decodeConfig(config Document, target any, t reflect.Type) []error {
 	}
 	var c configReader
 	value := c.read(t, members, "")
+	if c.more > 0 {
+		c.problems = append(c.problems, fmt.Errorf("and %d more", c.more))
+	}
 	if len(c.problems) > 0 {
 		return c.problems
 	}
@@ -64,20 +67,41 @@ func decodeConfig(config Document, target any, t reflect.Type) []error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	if err := decoder.Decode(target); err != nil {
-		return []error{err}
+		return []error{tame(err)}
 	}
 	return nil
 }
 
 // A configReader compares a document with a type, notes everything that does not fit, and returns the document with its
 // values as encoding/json wants them.
-type configReader struct{ problems []error }
+type configReader struct {
+	problems []error
+	more     int // that are not told
+}
+
+// What is told of a configuration that is nothing but wrong: somebody is to read it.
+const (
+	maxProblems = 50
+	maxShown    = 100 // bytes of a key or a value
+)
 
 func (c *configReader) report(path, format string, args ...any) {
+	if len(c.problems) == maxProblems {
+		c.more++
+		return
+	}
 	if path != "" {
 		path += ": "
 	}
-	c.problems = append(c.problems, errors.New(path+fmt.Sprintf(format, args...)))
+	c.problems = append(c.problems, tame(errors.New(path+fmt.Sprintf(format, args...))))
+}
+
+// shortened returns as much of a key or a value as is shown.
+func shortened(text string) string {
+	if len(text) <= maxShown {
+		return text
+	}
+	return text[:maxShown] + "…"
 }
 
 func (c *configReader) read(t reflect.Type, value any, path string) any {
@@ -100,7 +124,7 @@ func (c *configReader) read(t reflect.Type, value any, path string) any {
 			c.report(path, "%s is not an object", described(value))
 		}
 		for key, member := range members {
-			members[key] = c.read(t.Elem(), member, path+"["+key+"]")
+			members[key] = c.read(t.Elem(), member, path+"["+shortened(key)+"]")
 		}
 		return value
 	case reflect.Slice, reflect.Array:
@@ -217,9 +241,9 @@ func described(value any) string {
 	case []any:
 		return "a list"
 	case string:
-		return strconv.Quote(v)
+		return strconv.Quote(shortened(v))
 	}
-	return fmt.Sprint(value)
+	return shortened(fmt.Sprint(value))
 }
 
 // behind returns the type that a pointer leads to.
@@ -237,6 +261,7 @@ func decodesItself(t reflect.Type) bool {
 }
 
 func join(path, key string) string {
+	key = shortened(key)
 	if path == "" {
 		return key
 	}
