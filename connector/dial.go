@@ -148,7 +148,8 @@ func (d *dialer) connect(ctx context.Context, address string) (net.Conn, error) 
 	}
 	c, err := d.connectVia(ctx, via, address)
 	if err != nil {
-		return nil, fmt.Errorf("through the proxy %s: %w", via.Redacted(), err)
+		// Not its path: in a malformed URL that may be where the password is.
+		return nil, fmt.Errorf("through the proxy %s://%s: %w", via.Scheme, via.Host, err)
 	}
 	return c, nil
 }

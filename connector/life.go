@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -69,8 +67,8 @@ func (c *SourceConnection) awaitTokenChange(ctx context.Context) error {
 		if err := sleep(ctx, time.Second); err != nil {
 			return err
 		}
-		text, err := os.ReadFile(c.options.AuthTokenFile)
-		if err == nil && sha256.Sum256([]byte(strings.TrimSpace(string(text)))) != c.tokenHash {
+		token, err := readToken(c.options.AuthTokenFile)
+		if err == nil && sha256.Sum256([]byte(token)) != c.tokenHash {
 			return nil
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -331,22 +330,3 @@ func (c *SourceConnection) failed(err error) {
 func (c *SourceConnection) keepSessionValue(value any) { c.current.Load().value = value }
 
 func (c *SourceConnection) sessionValue() any { return c.current.Load().value }
-
-// token returns the auth token, from its file if that is where it comes from.
-func (c *SourceConnection) token() (protocol.Secret, error) {
-	if c.options.AuthToken != "" {
-		return c.options.AuthToken, nil
-	}
-	text, err := os.ReadFile(c.options.AuthTokenFile)
-	if err != nil {
-		return "", fmt.Errorf("reading authTokenFile: %w", err)
-	}
-	token := strings.TrimSpace(string(text))
-	if token == "" {
-		return "", fmt.Errorf("authTokenFile %s is empty", c.options.AuthTokenFile)
-	}
-	c.tokenHash = sha256.Sum256([]byte(token))
-	secret := protocol.Secret(token)
-	c.presented.Store(&secret)
-	return secret, nil
-}
