@@ -2,7 +2,10 @@ package connectorset
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -101,6 +104,16 @@ func targetProblem(target string) (shown, reason string) {
 	return shown, strings.TrimPrefix(reason[len(quoted):], " ")
 }
 
+// plainText reports whether what is sent to a target leaves this machine without TLS.
+func plainText(target string) bool {
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "ws" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+}
+
 // findDoubts calls warn for what is legal and probably not meant.
 func (c Config) findDoubts(warn func(key, text string)) {
 	if _, again := c.sourceNames(); len(again) > 0 {
@@ -111,6 +124,10 @@ func (c Config) findDoubts(warn func(key, text string)) {
 			"and read the auth token; for a private certificate authority set tlsCaFile instead")
 	}
 	target, _ := protocol.TargetURL(c.TargetServer)
+	if plainText(target) {
+		warn("targetServer", "has a scheme without TLS: anybody on the network can read the auth token and everything else; "+
+			"use https, unless the way to the server is protected otherwise")
+	}
 	if strings.HasPrefix(target, "ws://") && (c.TLSCAFile != "" || c.TLSCertFile != "") {
 		warn("targetServer", "has a scheme without TLS: the tls… properties have no effect")
 	}
@@ -119,8 +136,24 @@ func (c Config) findDoubts(warn func(key, text string)) {
 	case strings.TrimSpace(string(c.AuthToken)) != "":
 		warn("authTokenFile", "has no effect, because authToken is set")
 	default:
-		if _, err := os.ReadFile(file); err != nil {
-			warn("authTokenFile", "cannot be read yet, and is tried again for every connect: "+err.Error())
+		if err := readable(file); err != nil {
+			warn("authTokenFile", "cannot be read yet, and is tried again for every connect: "+file+": "+err.Error())
 		}
 	}
+}
+
+// readable returns why a file cannot be read. It does not try to read a pipe, which might never end.
+func readable(name string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return causeOf(err)
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("it is not a regular file")
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return causeOf(err)
+	}
+	return file.Close()
 }

@@ -240,7 +240,9 @@ func TestWarnings(t *testing.T) {
 		`tcpProbeHost="localhost"`:         `tcpProbeHost is in quotes, which are part of the value: remove them`,
 		"tcpProbeHost=h # health":          `tcpProbeHost holds what looks like a comment, which is part of the value`,
 		"authTokenFile=f":                  `server.config:4: authTokenFile has no effect, because authToken is set`,
-		"authToken=\nauthTokenFile=f":      `authTokenFile cannot be read yet, and is tried again for every connect: open f: no such file`,
+		"authToken=\nauthTokenFile=f":      `authTokenFile cannot be read yet, and is tried again for every connect: f: no such file`,
+		"authToken=\nauthTokenFile=.":      `authTokenFile cannot be read yet, and is tried again for every connect: .: it is not a regular file`,
+		"targetServer=http://vantiq:8080":  `targetServer has a scheme without TLS: anybody on the network can read the auth token`,
 		"sendPings=false\npingInterval=3s": `server.config:5: pingInterval has no effect, because sendPings is false`,
 		`connectKWArgs={"disableSslVerification":true}`: `connectKWArgs disables TLS verification`,
 	} {
