@@ -123,3 +123,64 @@ func TestUnknownOperationsAreRememberedAndLoggedInLittleSpace(t *testing.T) {
 		}
 	})
 }
+
+// The answer to the token holds the credentials of a session.
+func TestTheLoginReplyIsNeverLogged(t *testing.T) {
+	const user = `{"userInfo":{"accessToken":"hunter2","idToken":"hunter2"}}`
+	for name, answer := range map[string]string{
+		"as it should be": `{"status":200,"body":` + user + `}`,
+		"malformed":       `{"status":200,"body":` + user,
+		"too large":       `{"status":200,"body":` + user + `,"pad":"` + strings.Repeat("x", 2000) + `"}`,
+		"as an operation": `{"op":"validate","object":` + user + `}`,
+		"odd":             `{"status":"200","body":` + user + `}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log := &record{}
+				b := setUp(t, nil, connector.Options{Logger: log.logger(), MaxInbound: 1024})
+				b.server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Answer: answer})
+				b.run(echo())
+				pass(patience)
+				_ = b.source.SendRaw(answer) // and once more
+				pass(time.Second)
+				if text := log.String() + b.conn.Stats().LastError; strings.Contains(text, "hunter2") || !strings.Contains(text, "connected") {
+					t.Error(text)
+				}
+			})
+		})
+	}
+}
+
+// Whoever knows the secret takes the source over.
+func TestTheReconnectSecretCannotBeGuessedAndIsNotShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &record{}
+		known := map[string]bool{}
+		for range 3 {
+			b := setUp(t, nil, connector.Options{Logger: log.logger()})
+			b.server.Intercept(func(_ *vantiqtest.Link, m protocol.Message) bool {
+				if m, ok := m.(*protocol.ConnectExtension); ok {
+					known[string(m.ReconnectSecret)] = true
+				}
+				return false
+			})
+			b.connect(echo())
+			for secret := range known {
+				_ = b.source.SendRaw(`{"status":500,"body":"the secret is ` + secret + `"}`)
+			}
+			synctest.Wait()
+		}
+		if len(known) != 3 {
+			t.Errorf("three connectors have %d secrets", len(known))
+		}
+		for secret := range known {
+			random := strings.TrimPrefix(secret, "EchoSource_")
+			if len(random) < 26 { // 128 bits, five to a letter
+				t.Errorf("the secret has only %d letters", len(random))
+			}
+		}
+		if text := log.String(); !strings.Contains(text, "the secret is [redacted]") {
+			t.Error(text)
+		}
+	})
+}

@@ -152,3 +152,59 @@ func openFiles(t *testing.T) int {
 	}
 	return len(entries)
 }
+
+// Whoever reaches the port can neither hold anything open nor hold up the end.
+func TestClientsThatStayHoldNothing(t *testing.T) {
+	p := health.NewProbe("127.0.0.1:0")
+	defer p.Close()
+	if err := p.DeclareHealthy(); err != nil {
+		t.Fatal(err)
+	}
+	address := p.Addr().String()
+	before, goroutines := openFiles(t), runtime.NumGoroutine()
+	const clients = 500
+	stay := make([]net.Conn, 0, clients)
+	for range clients {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = c.Write([]byte("GET / HTTP/1.1\r\n")) // and never an end
+		stay = append(stay, c)
+	}
+	for _, c := range stay {
+		if n, _ := c.Read(make([]byte, 1)); n > 0 { // returns because the probe has closed its end
+			t.Error("the health port sent something")
+		}
+	}
+	if after := openFiles(t); after > before+clients {
+		t.Errorf("%d descriptors before, %d with %d clients", before, after, clients)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines {
+		t.Errorf("%d goroutines before, %d with %d clients", goroutines, n, clients)
+	}
+
+	var flood sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		flood.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					if c, err := net.Dial("tcp", address); err == nil {
+						_ = c.Close()
+					}
+				}
+			}
+		})
+	}
+	p.Close() // returns while they come
+	close(stop)
+	flood.Wait()
+	if err := probe(address); err == nil {
+		t.Error("the port is still open")
+	}
+}
