@@ -21,7 +21,7 @@ import (
 
 // colourful returns a logger as programs use it where a person reads a terminal.
 func (r *record) colourful() *slog.Logger {
-	return slog.New(tint.NewHandler(r, &tint.Options{Level: slog.LevelDebug}))
+	return slog.New(tint.NewTextHandler(r, &tint.Options{Level: slog.LevelDebug}))
 }
 
 // What others say ends up on terminals: it must not command them, nor look like lines of the log's own.
