@@ -50,6 +50,7 @@ func TestWhatNobodyAttendsToIsBounded(t *testing.T) {
 			for n := range 60 {
 				// The link may have ended by now.
 				_ = b.source.SendRaw(fmt.Sprintf(`{"op":"configureExtension","object":{"config":{"n":%d,"text":"%s"}}}`, n, large))
+				synctest.Wait() // lest the server holds them
 			}
 		},
 	} {
