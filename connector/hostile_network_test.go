@@ -212,16 +212,16 @@ func tapped(w io.Writer) func(ctx context.Context, network, address string) (net
 		if err != nil {
 			return nil, err
 		}
-		return tap{c, w}, nil
+		return copying{c, w}, nil
 	}
 }
 
-type tap struct {
+type copying struct {
 	net.Conn
 	w io.Writer
 }
 
-func (t tap) Write(p []byte) (int, error) {
+func (t copying) Write(p []byte) (int, error) {
 	_, _ = t.w.Write(p)
 	return t.Conn.Write(p)
 }
