@@ -365,11 +365,13 @@ func (r *outboxRun) check(t *rapid.T) {
 // finish lets the server acknowledge whatever comes: then everything arrives.
 func (r *outboxRun) finish(t *rapid.T) {
 	r.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
-	for _, f := range r.flushes {
-		defer func() { _ = <-f.done }()
-	}
 	if err := r.conn.Flush(r.soon()); err != nil && !errors.Is(err, connector.ErrRefused) {
 		t.Fatalf("at last, Flush returned %v; %+v", err, r.conn.Stats())
+	}
+	for _, f := range r.flushes {
+		if err := <-f.done; err != nil && !errors.Is(err, connector.ErrRefused) {
+			t.Fatalf("at last, an earlier Flush returned %v", err)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -70,7 +70,8 @@ func TestTargetURLRefusesWithTheValueAndANextStep(t *testing.T) {
 }
 
 func FuzzTargetURL(f *testing.F) {
-	for _, seed := range []string{"https://dev.vantiq.com", "localhost:8080", "https://h/api/v2/wsock/websocket/?x=1", "wss://[::1]:8080/p", "https://u:p@h/#f", "//h", "wss://%C2%80", "https://%41", "https://[fe80::1%25eth0]"} {
+	for _, seed := range []string{"https://dev.vantiq.com", "localhost:8080", "https://h/api/v2/wsock/websocket/?x=1", "wss://[::1]:8080/p", "https://u:p@h/#f", "//h", "wss://%C2%80", "https://%41", "https://[fe80::1%25eth0]",
+		"", "h\nsources=a", "my host", "vantiq://h", "http://h:0", "ws://h:", "https://h/%zz", "https://h/p/api/v1/wsock", "https://u:p@h", "https://[::1:2"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, targetServer string) {
