@@ -41,6 +41,9 @@ func FuzzScanOversize(f *testing.F) {
 	f.Add([]byte(`{"op" "query"`))
 	f.Add([]byte(`{"messageHeaders":{"REPLY_ADDR_HEADER":7}}`))
 	f.Add([]byte(`[{"op":"query"}]`))
+	for _, cut := range []string{``, `{`, `{"op`, `{"op"`, `{"op":`, `{"n":{"a"`, `{"n":"x`, `{"n":1`} {
+		f.Add([]byte(cut))
+	}
 	f.Add([]byte(`{"op":"\`))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		reader := strings.NewReader(string(frame))
