@@ -139,6 +139,7 @@ func TestASourceThatEndsWithAnErrorDoesNotStopTheOthers(t *testing.T) {
 		if err := running.Set.DeclareHealthy(); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(time.Second) // dials are paced
 		synctest.Wait()
 		if fmt.Sprint(ended) != "[Bad]" || running.Set.Health() != health.Unhealthy {
 			t.Errorf("ended %v, %v", ended, running.Set.Health())
