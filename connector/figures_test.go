@@ -13,7 +13,7 @@ import (
 // docs/reliability.md, hold it to a bound, and log it as Markdown. Without a flag they measure just enough for the bounds;
 // with it, all that the document reports:
 //
-//	go test -run TestFiguresOf -v -figures -timeout 30m ./connector
+//	go test -run TestFiguresOf -v -timeout 30m ./connector -figures
 //
 // Time is virtual in all of them but TestFiguresOfClosing.
 var figures = flag.Bool("figures", false, "measure as much as docs/reliability.md reports")
