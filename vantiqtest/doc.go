@@ -21,6 +21,7 @@
 //   - acknowledge differently: [Source.SetAcknowledgements]
 //   - strike certain messages: [Server.Inject] and [Source.Inject] with a [Fault]: delay, ignore, answer otherwise, cut
 //   - slow a link down: [Source.Link], then [Link.HoldReads], [Link.HoldWrites], [Link.HoldPongs]
+//   - ping the connector: [Link.Ping]
 //   - say something wrong: [Source.SendRaw], [Link.Send]
 //   - anything else: [Server.Intercept] sees every message, [Server.InterceptUpgrade] every HTTP request
 //   - check afterwards: [Source.Connects], [Source.Stray], [Server.Dials], and all that happens with [WithObserver]

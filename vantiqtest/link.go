@@ -30,6 +30,7 @@ type Link struct {
 
 	reads gate        // shut: nothing that arrives is handled
 	mute  atomic.Bool // pings are not answered
+	pings pings       // that the server has sent
 
 	mu       sync.Mutex
 	upgraded bool
@@ -142,6 +143,11 @@ func (l *Link) read(ws *websocket.Conn) error {
 		if !l.mute.Load() {
 			l.writer.control(websocket.PongMessage, []byte(data))
 		}
+		return nil
+	})
+	ws.SetPongHandler(func(payload string) error {
+		l.reads.pass(l.Done())
+		l.pings.ponged(payload)
 		return nil
 	})
 	ws.SetCloseHandler(func(code int, _ string) error {
