@@ -15,40 +15,74 @@ import (
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
+// A thousand queries and a thousand publishes come at once, to slow handlers. With the default limits all queries have
+// their turn; with smaller ones those beyond are told so at once. Publishes keep their order, and whoever pings is answered.
 func TestAThousandQueriesAndPublishesAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := setUp(t, nil, connector.Options{})
-		var running, most, next atomic.Int64
-		b.connect(connector.Handlers{
-			Query: func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
-				most.Store(max(most.Load(), running.Add(1)))
-				defer running.Add(-1)
-				pass(time.Second)
-				return q.Complete(ctx, q.Parameters())
-			},
-			Publish: func(_ context.Context, _ *connector.SourceConnection, message connector.Document) error {
-				if want := fmt.Sprintf(`{"n":%d}`, next.Add(1)-1); message.String() != want {
-					t.Errorf("%s came where %s was due", message, want)
+	for name, c := range map[string]struct {
+		options             connector.Options
+		running, fine, busy int
+	}{
+		"default limits": {options: connector.Options{}, running: 64, fine: 1000},
+		"smaller limits": {options: connector.Options{MaxQueries: 10, MaxWaitingQueries: 100}, running: 10, fine: 110, busy: 890},
+		"one at a time":  {options: connector.Options{MaxQueries: 1, QueryTimeout: time.Hour}, running: 1, fine: 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := setUp(t, nil, c.options)
+				var running, most, next, fine, busy atomic.Int64
+				b.connect(connector.Handlers{
+					Query: func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+						most.Store(max(most.Load(), running.Add(1)))
+						defer running.Add(-1)
+						pass(time.Second)
+						return q.Complete(ctx, q.Parameters())
+					},
+					Publish: func(_ context.Context, _ *connector.SourceConnection, message connector.Document) error {
+						if want := fmt.Sprintf(`{"n":%d}`, next.Add(1)-1); message.String() != want {
+							t.Errorf("%s came where %s was due", message, want)
+						}
+						pass(10 * time.Millisecond)
+						return nil
+					},
+				})
+				var all sync.WaitGroup
+				for n := range 1000 {
+					all.Go(func() {
+						switch rows, err := b.source.Query(context.Background(), object{"n": n}); {
+						case err == nil && fmt.Sprint(rows) == fmt.Sprintf(`[{"n":%d}]`, n):
+							fine.Add(1)
+						case codeOf(err) == connector.CodeBusy:
+							busy.Add(1)
+						default:
+							t.Errorf("query %d: %v, %v", n, rows, err)
+						}
+					})
+					b.must(b.source.Publish(b.soon(), object{"n": n}))
 				}
-				pass(10 * time.Millisecond)
-				return nil
-			},
-		})
-		var all sync.WaitGroup
-		for n := range 1000 {
-			all.Go(func() {
-				rows, err := b.source.Query(context.Background(), object{"n": n})
-				if err != nil || fmt.Sprint(rows) != fmt.Sprintf(`[{"n":%d}]`, n) {
-					t.Errorf("query %d: %v, %v", n, rows, err)
+				synctest.Wait()
+				if running.Load() != int64(c.running) || busy.Load() != int64(c.busy) {
+					t.Errorf("%d run and %d were told that the connector is busy, want %d and %d", running.Load(), busy.Load(), c.running, c.busy)
+				}
+				for range 5 {
+					began := time.Now()
+					b.must(b.source.Link().Ping(b.soon()))
+					if took := time.Since(began); took > 0 {
+						t.Errorf("a ping was answered after %v", took)
+					}
+					pass(time.Second)
+				}
+				all.Wait()
+				synctest.Wait()
+				if most.Load() != int64(c.running) || fine.Load() != int64(c.fine) {
+					t.Errorf("%d at once, %d answered; want %d and %d", most.Load(), fine.Load(), c.running, c.fine)
+				}
+				s := b.conn.Stats()
+				if s.Publishes != 1000 || s.PublishesDropped != 0 || s.QueriesOpen != 0 || s.Reconnects != 0 || len(b.source.Stray()) > 0 {
+					t.Errorf("%d stray answers, stats %+v", len(b.source.Stray()), s)
 				}
 			})
-			b.must(b.source.Publish(b.soon(), object{"n": n}))
-		}
-		all.Wait()
-		if s := b.conn.Stats(); most.Load() != 64 || s.Publishes != 1000 || s.QueriesOpen != 0 || s.Reconnects != 0 || len(b.source.Stray()) > 0 {
-			t.Errorf("%d at once, stats %+v", most.Load(), s)
-		}
-	})
+		})
+	}
 }
 
 // A standby with another secret is refused until the first one has gone.
