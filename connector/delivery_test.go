@@ -44,32 +44,90 @@ func inOrder(numbers []int, n int) error {
 	return nil
 }
 
-func TestNotificationsSurviveDropsInOrder(t *testing.T) {
-	for _, every := range []int{1, 3, 17} {
-		for _, how := range []vantiqtest.Drop{vantiqtest.FIN, vantiqtest.RST, 1001} {
-			t.Run(fmt.Sprintf("every %d by %v", every, how), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					b := setUp(t, nil, connector.Options{})
-					const drops, messages = 12, 300
-					for i := range drops {
-						b.source.Inject(vantiqtest.Fault{Op: protocol.OpNotification, Skip: every * (i + 1), Drop: how})
-					}
-					b.connect(echo())
-					for n := range messages {
-						b.must(b.conn.SendNotification(b.soon(), object{"n": n}))
-					}
-					flushed, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-					defer cancel()
-					b.must(b.conn.Flush(flushed))
-					if err := inOrder(b.received(), messages); err != nil {
-						t.Error(err)
-					}
-					if s := b.conn.Stats(); s.Accepted != messages || s.Acknowledged != messages || s.Queued != 0 || s.Reconnects < 3 {
-						t.Errorf("stats %+v", s)
-					}
-				})
-			})
+// dropEvery ends each of so many links when its n-th notification has come, of which the last tail+1 are not
+// acknowledged.
+func (b *bench) dropEvery(n, links, tail int, how vantiqtest.Drop) {
+	var mu sync.Mutex
+	var link uint64
+	count, dropped := 0, 0
+	b.server.Intercept(func(l *vantiqtest.Link, m protocol.Message) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if _, ok := m.(*protocol.Notification); !ok || dropped == links {
+			return false
 		}
+		if l.ID() != link { // the links of one source follow each other
+			link, count = l.ID(), 0
+			b.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+		}
+		if count++; count == max(1, n-tail) {
+			b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+		}
+		if count == n {
+			l.Handle(m)
+			l.Drop(how)
+			if dropped++; dropped == links {
+				b.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+			}
+		}
+		return count >= n
+	})
+}
+
+func TestNotificationsSurviveDropsInOrder(t *testing.T) {
+	const drops, messages = 12, 300
+	for _, every := range []int{1, 2, 3, 5, 17} {
+		for _, tail := range []int{0, 4} {
+			for _, how := range []vantiqtest.Drop{vantiqtest.FIN, vantiqtest.RST, vantiqtest.Vanish, 1000, 1001} {
+				t.Run(fmt.Sprintf("every %d, the last %d unacknowledged, by %v", every, tail+1, how), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						b := setUp(t, nil, connector.Options{})
+						b.dropEvery(every, drops, tail, how)
+						b.connect(echo())
+						for n := range messages {
+							b.must(b.conn.SendNotification(b.soon(), object{"n": n}))
+						}
+						flushed, cancel := context.WithTimeout(context.Background(), time.Hour)
+						defer cancel()
+						b.must(b.conn.Flush(flushed))
+						numbers := b.received()
+						if err := inOrder(numbers, messages); err != nil {
+							t.Error(err)
+						}
+						s := b.conn.Stats()
+						if s.Accepted != messages || s.Acknowledged != messages || s.Queued != 0 || s.Reconnects != drops {
+							t.Errorf("stats %+v", s)
+						}
+						if len(numbers) < messages+drops {
+							t.Errorf("%d came: what was not acknowledged was not sent again", len(numbers))
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// The same over TCP, where a reset also takes along what the other side has not yet read.
+func TestNotificationsSurviveDropsOfASocket(t *testing.T) {
+	for _, how := range []vantiqtest.Drop{vantiqtest.FIN, vantiqtest.RST, 1001} {
+		t.Run(how.String(), func(t *testing.T) {
+			t.Parallel() // what takes time is the pause before each connect
+			const drops, messages = 2, 1000
+			b := setUpOn(t, nil, connector.Options{Logger: quiet})
+			b.dropEvery(100, drops, 4, how)
+			b.connect(echo())
+			for n := range messages {
+				b.must(b.conn.SendNotification(b.soon(), object{"n": n}))
+			}
+			b.must(b.conn.Flush(b.soon()))
+			if err := inOrder(b.received(), messages); err != nil {
+				t.Error(err)
+			}
+			if s := b.conn.Stats(); s.Acknowledged != messages || s.Queued != 0 || s.Reconnects != drops {
+				t.Errorf("stats %+v", s)
+			}
+		})
 	}
 }
 
