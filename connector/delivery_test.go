@@ -494,28 +494,6 @@ func TestAFullOutbox(t *testing.T) {
 	})
 }
 
-// A peer that does not read fills the TCP window. Senders then obey their contexts, and the link is given up in time.
-func TestAPeerThatDoesNotReadIsGivenUp(t *testing.T) {
-	b := setUpOn(t, nil, connector.Options{PingInterval: 200 * time.Millisecond, PingTimeout: 300 * time.Millisecond, OutboxBytes: 1 << 20})
-	b.connect(echo())
-	b.source.Link().HoldReads(true)
-	pad := strings.Repeat("x", 200_000)
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	var err error
-	sent := 0
-	for ; err == nil && sent < 1000; sent++ {
-		err = b.conn.SendNotification(ctx, object{"pad": pad})
-	}
-	if !errors.Is(err, connector.ErrOutboxFull) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("after %d: %v", sent, err)
-	}
-	b.must(b.source.WaitSession(b.soon(), 2))
-	b.must(b.conn.Flush(b.soon()))
-}
-
-// The messages of an outbox and those that wait for a handler are bounded for all sources together; a source that has
-// nothing may always have one.
 func TestManySendersKeepTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setUp(t, nil, connector.Options{OutboxMessages: 7}).connect(echo())
