@@ -15,6 +15,9 @@ import (
 // parameters. It is an immutable value that stays valid for ever, may be shared by goroutines and is marshalled as
 // itself. The zero Document is the empty object {}.
 //
+// What no Go string can hold, an escaped half of a surrogate pair like \ud800, survives in the Document; in what Decode and
+// Map return it is U+FFFD.
+//
 // Vantiq sends objects; should it ever send another JSON value, the Document holds that, and Map reports it.
 type Document struct {
 	text []byte // valid JSON, never written to; nil means {}
