@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 
 	"github.com/vantiq-go/connectorsdk/connector"
+	"github.com/vantiq-go/connectorsdk/protocol"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
 // bad are messages that mean nothing, or that somebody has spoilt, and what the log says about each; "" for nothing.
@@ -30,7 +32,7 @@ var bad = map[string]struct{ text, logged string }{
 	"status as a string":              {`{"status":"200"}`, "malformed"},
 	"status as a fraction":            {`{"status":200.5}`, "malformed"},
 	"a status beyond any integer":     {`{"status":99999999999999999999}`, "malformed"},
-	"a query without a reply address": {`{"op":"query","object":{}}`, "reply address"},
+	"a query without a reply address": {`{"op":"query","object":{}}`, "REPLY_ADDR_HEADER"},
 	"arrays 5,000 deep":               {`{"op":"publish","object":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}", "malformed"},
 	"objects a million deep":          {`{"op":"publish","object":` + strings.Repeat(`{"a":`, 1_000_000), "malformed"},
 	"10 MB of nonsense":               {strings.Repeat("x", 10_000_000), "malformed"},
@@ -91,6 +93,28 @@ func TestOneBadMessageDoesNotEndTheHandshake(t *testing.T) {
 					return false
 				})
 				b.connect(handlers)
+			})
+		})
+	}
+}
+
+// What is wrong with one message in an unbroken stream of them is told once.
+func TestBadMessagesDoNotFillTheLog(t *testing.T) {
+	for name, message := range bad {
+		if len(message.text) > 100_000 {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				b := setUp(t, nil, connector.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}).connect(echo())
+				for range 1000 {
+					b.must(b.source.SendRaw(message.text))
+				}
+				synctest.Wait()
+				if lines := strings.Count(log.String(), "\n"); lines > 3 {
+					t.Errorf("%d lines were logged: %.1000s", lines, log.String())
+				}
 			})
 		})
 	}

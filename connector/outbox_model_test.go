@@ -332,7 +332,7 @@ func (r *outboxRun) check(t *rapid.T) {
 	defer r.mu.Unlock()
 	got := r.conn.Stats()
 	want := got
-	want.Accepted, want.Acknowledged = uint64(r.accepted), uint64(r.acknowledged)
+	want.Accepted, want.Acknowledged = uint64(r.accepted), uint64(r.outboxModel.acknowledged)
 	want.Refused, want.Dropped = uint64(len(r.refused)), uint64(r.dropped)
 	want.Sent, want.Resent = uint64(r.sent), uint64(r.resent)
 	want.Queued, want.Window = r.accepted-r.settled, r.window
