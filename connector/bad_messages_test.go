@@ -131,7 +131,7 @@ var texts = map[string]string{
 	"an emoji":                       `{"t":"😀"}`,
 	"an emoji as escapes":            `{"t":"\ud83d\ude00"}`,
 	"a lone surrogate":               `{"t":"\ud800"}`,
-	"</script>":                      `{"t":"</script>&<b>"}`,
+	"a closing script tag":           `{"t":"</script>&<b>"}`,
 	"an escaped slash":               `{"t":"<\/script>"}`,
 	"line separators":                `{"t":"\u2028` + "\u2029" + `"}`,
 	"accents":                        `{"é":"ü"}`,
