@@ -1,8 +1,10 @@
 package connector_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -154,23 +156,38 @@ func TestFailOnConnectionError(t *testing.T) {
 }
 
 func TestTheUpgradeMustBeAnsweredWith101(t *testing.T) {
-	for _, status := range []int{200, 301, 401, 404, 502} {
-		synctest.Test(t, func(t *testing.T) {
-			b := setUp(t, nil, connector.Options{FailOnConnectionError: true})
-			b.server.InterceptUpgrade(func(w http.ResponseWriter, _ *http.Request) bool {
-				w.Header().Set("Location", "https://elsewhere.example.com/path")
-				w.WriteHeader(status)
-				return true
+	for status, text := range map[int]string{
+		200: "200 OK", 301: "301 Moved Permanently", 401: "401 Unauthorized", 403: "403 Forbidden", 404: "404 Not Found", 502: "502 Bad Gateway", 503: "503 Service Unavailable",
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				b := setUp(t, nil, connector.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				remove := b.server.InterceptUpgrade(func(w http.ResponseWriter, _ *http.Request) bool {
+					w.Header().Set("Location", "https://elsewhere.example.com/path?secret=1")
+					http.Error(w, "<html>whatever it is, it is not Vantiq</html>", status)
+					return true
+				})
+				b.run(echo())
+				pass(time.Minute)
+				said := b.conn.Stats().LastError
+				for _, want := range []string{text, "targetServer", "ws://vantiq.test"} {
+					if !strings.Contains(said, want) {
+						t.Errorf("%q does not say %s", said, want)
+					}
+				}
+				if status == 301 && (!strings.Contains(said, "elsewhere.example.com") || strings.Contains(said, "secret=1")) {
+					t.Errorf("it does not say where to, or too much: %s", said)
+				}
+				if n := strings.Count(log.String(), "targetServer"); n != 1 {
+					t.Errorf("it was logged %d times: %s", n, &log)
+				}
+				if dials := len(b.server.Dials()); dials < 5 || dials > 60 {
+					t.Errorf("%d attempts in a minute", dials)
+				}
+				remove()
+				b.must(b.conn.WaitConnected(b.soon()))
 			})
-			b.run(echo())
-			err := <-b.ended
-			b.ended <- err
-			if err == nil || !strings.Contains(err.Error(), fmt.Sprint(status)) || !strings.Contains(err.Error(), "targetServer") {
-				t.Errorf("%d: %v", status, err)
-			}
-			if status == 301 && !strings.Contains(err.Error(), "elsewhere.example.com") {
-				t.Errorf("it does not say where to: %v", err)
-			}
 		})
 	}
 }
