@@ -108,6 +108,68 @@ func TestTLSFailuresSayWhichAndWhatToDo(t *testing.T) {
 	}
 }
 
+// Nobody may be there to start the connector again when the certificate has been mended.
+func TestTLSFailuresAreTriedAgain(t *testing.T) {
+	good, trust := certificate(t, "127.0.0.1", time.Now().Add(time.Hour))
+	unknown, _ := certificate(t, "127.0.0.1", time.Now().Add(time.Hour))
+	otherHost, _ := certificate(t, "vantiq.example.com", time.Now().Add(time.Hour))
+	expired, _ := certificate(t, "127.0.0.1", time.Now().Add(-time.Hour))
+	for _, known := range []tls.Certificate{otherHost, expired} {
+		leaf, err := x509.ParseCertificate(known.Certificate[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		trust.AddCert(leaf)
+	}
+	for name, c := range map[string]struct {
+		wrong *tls.Config
+		want  string
+	}{
+		"unknown authority":         {wrong: &tls.Config{Certificates: []tls.Certificate{unknown}}, want: "tlsCaFile"},
+		"wrong host":                {wrong: &tls.Config{Certificates: []tls.Certificate{otherHost}}, want: "targetServer must use a host name"},
+		"expired":                   {wrong: &tls.Config{Certificates: []tls.Certificate{expired}}, want: "must be renewed"},
+		"client certificate wanted": {wrong: &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAnyClientCert}, want: "tlsCertFile"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var wrong, tokens atomic.Int64
+			right := &tls.Config{Certificates: []tls.Certificate{good}}
+			served := right.Clone()
+			served.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+				if wrong.Add(1) <= 2 {
+					return c.wrong, nil
+				}
+				return right, nil
+			}
+			told := make(causesOf, 10)
+			b := setUpOn(t, nil, connector.Options{TLS: &tls.Config{RootCAs: trust}, Hooks: []connector.Hook{told}}, vantiqtest.WithTLS(served))
+			b.server.Intercept(func(_ *vantiqtest.Link, m protocol.Message) bool {
+				if _, ok := m.(*protocol.Validate); ok {
+					tokens.Add(1)
+				}
+				return false
+			})
+			b.connect(echo())
+			if dials := len(b.server.Dials()); dials != 3 || tokens.Load() != 1 {
+				t.Errorf("%d dials; the token was sent %d times", dials, tokens.Load())
+			}
+			for range 2 {
+				if err := <-told; !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got %v, want an error with %q", err, c.want)
+				}
+			}
+		})
+	}
+}
+
+// causesOf is a hook that tells why the source waits.
+type causesOf chan error
+
+func (c causesOf) OnState(_ string, _, to connector.State, cause error) {
+	if to == connector.Waiting {
+		c <- cause
+	}
+}
+
 func TestAClientCertificateIsShown(t *testing.T) {
 	good, trust := certificate(t, "127.0.0.1", time.Now().Add(time.Hour))
 	mine, trustMine := certificate(t, "connector", time.Now().Add(time.Hour))
