@@ -121,6 +121,35 @@ func TestHealthPortClosesBeforeAnythingElse(t *testing.T) {
 	}
 }
 
+// A port that somebody else has is an error of the declaration, and of nothing else.
+func TestAHealthPortThatIsTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := taken.Addr().(*net.TCPAddr).Port
+	running := connectortest.Start(t, echo, connectortest.WithConfig(func(c *connectorset.Config) {
+		c.TCPProbeHost, c.TCPProbePort = "127.0.0.1", port
+	}))
+	if err := running.Set.DeclareHealthy(); err == nil || !strings.Contains(err.Error(), fmt.Sprint(port)) || !strings.Contains(err.Error(), "tcpProbePort") {
+		t.Errorf("DeclareHealthy: %v", err)
+	}
+	if status := running.Set.Health(); status != health.Undeclared {
+		t.Errorf("it is %v", status)
+	}
+	if err := running.Source("TestSource").Publish(t.Context(), map[string]int{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := running.Source("TestSource").Notification(t.Context()); err != nil {
+		t.Errorf("the source does not work: %v", err)
+	}
+	_ = taken.Close()
+	if err := running.Set.DeclareHealthy(); err != nil {
+		t.Errorf("after the port was freed: %v", err)
+	}
+}
+
 func TestASourceThatEndsWithAnErrorDoesNotStopTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended []string

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -108,6 +109,102 @@ func TestWithoutAPortItOnlyRemembers(t *testing.T) {
 	defer p.Close()
 	if err := p.DeclareHealthy(); err != nil || p.Status() != health.Healthy || p.Addr() != nil {
 		t.Errorf("%v, %v, %v", err, p.Status(), p.Addr())
+	}
+}
+
+// Each probe succeeds, whatever it does with its connection, and nothing of it is left.
+func TestTenThousandProbesLeakNothing(t *testing.T) {
+	p := health.NewProbe("127.0.0.1:0")
+	defer p.Close()
+	if err := p.DeclareHealthy(); err != nil {
+		t.Fatal(err)
+	}
+	address := p.Addr().String()
+	before, goroutines := openFiles(t), runtime.NumGoroutine()
+	var probers sync.WaitGroup
+	for _, prober := range []func() error{
+		func() error { return probe(address) },
+		func() error { // one that says something, as an HTTP probe does
+			conn, err := net.Dial("tcp", address)
+			if err == nil {
+				_, _ = conn.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+				_ = conn.Close()
+			}
+			return err
+		},
+		func() error { // one that is gone at once
+			conn, err := net.Dial("tcp", address)
+			if err == nil {
+				_ = conn.(*net.TCPConn).SetLinger(0)
+				_ = conn.Close()
+			}
+			return err
+		},
+		func() error { // one that waits until it is closed
+			conn, err := net.Dial("tcp", address)
+			if err == nil {
+				_, _ = io.Copy(io.Discard, conn)
+				_ = conn.Close()
+			}
+			return err
+		},
+	} {
+		probers.Go(func() {
+			for n := range 2500 {
+				if err := prober(); err != nil {
+					t.Errorf("probe %d: %v", n, err)
+					return
+				}
+			}
+		})
+	}
+	probers.Wait()
+	if status := p.Status(); status != health.Healthy || runtime.NumGoroutine() > goroutines {
+		t.Errorf("%v; %d goroutines before, %d after", status, goroutines, runtime.NumGoroutine())
+	}
+	p.Close() // returns when the last connection has been closed
+	if after := openFiles(t); after > before {
+		t.Errorf("%d descriptors before 10,000 probes, %d after", before, after)
+	}
+}
+
+// While somebody probes as fast as he can, the port closes, and stays closed: no probe succeeds that began after Close.
+func TestProbedWhileClosing(t *testing.T) {
+	for range 20 {
+		p := health.NewProbe("127.0.0.1:0")
+		if err := p.DeclareHealthy(); err != nil {
+			t.Fatal(err)
+		}
+		address := p.Addr().String()
+		var closed atomic.Bool
+		var probers sync.WaitGroup
+		probed := make(chan struct{}, 8)
+		for range cap(probed) {
+			probers.Go(func() {
+				for n := 0; ; n++ {
+					after := closed.Load()
+					err := probe(address)
+					if n == 0 {
+						probed <- struct{}{}
+					}
+					if after && err == nil {
+						t.Error("a probe succeeded after Close")
+					}
+					if after {
+						return
+					}
+				}
+			})
+		}
+		for range cap(probed) {
+			<-probed
+		}
+		p.Close()
+		closed.Store(true)
+		probers.Wait()
+		if p.Addr() != nil || p.Status() != health.Unhealthy {
+			t.Errorf("%v at %v after Close", p.Status(), p.Addr())
+		}
 	}
 }
 
