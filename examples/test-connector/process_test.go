@@ -83,49 +83,160 @@ func configFor(server *vantiqtest.Server, more ...string) string {
 	return strings.Join(lines, "\n")
 }
 
-func TestProcessDrains(t *testing.T) {
+// A running is a process that serves TestSource of a local Vantiq, and what was seen of its link.
+type running struct {
+	process
+	server *vantiqtest.Server
+	source *vantiqtest.Source
+	port   string     // of its health probe, which is open
+	closed chan error // how its link ended, as the server saw it
+}
+
+// startRunning starts the program and waits until it is connected and healthy.
+func startRunning(t *testing.T, more ...string) *running {
+	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("needs SIGTERM")
+		t.Skip("needs signals")
 	}
 	program := build(t)
-	server := vantiqtest.NewServer()
-	defer server.Close()
-	source := server.Source("TestSource", document{"testConfig": document{"notifyOnConnect": true}})
-	port := freePort(t)
-	p := prepare(t, program, configFor(server, "tcpProbeHost=127.0.0.1", "tcpProbePort="+port))
-	if err := p.Start(); err != nil {
+	r := &running{port: freePort(t), closed: make(chan error, 1)}
+	r.server = vantiqtest.NewServer(vantiqtest.WithObserver(func(e vantiqtest.Event) {
+		if e.Kind == vantiqtest.LinkClosed {
+			r.closed <- e.Err
+		}
+	}))
+	t.Cleanup(r.server.Close)
+	r.source = r.server.Source("TestSource", document{"testConfig": document{"notifyOnConnect": true}})
+	r.process = prepare(t, program, configFor(r.server, append(more, "tcpProbeHost=127.0.0.1", "tcpProbePort="+r.port)...))
+	if err := r.Start(); err != nil {
 		t.Fatal(err)
 	}
-	notified(t, source, `{"event":"connect","connects":1,"closes":0,"config":{"notifyOnConnect":true}}`)
-	publish(t, source, document{}) // handled when Connect has returned
-	notified(t, source, `{}`)
-	if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err != nil {
+	notified(t, r.source, `{"event":"connect","connects":1,"closes":0,"config":{"notifyOnConnect":true}}`)
+	publish(t, r.source, document{}) // handled when Connect has returned
+	notified(t, r.source, `{}`)
+	if err := r.probe(); err != nil {
 		t.Error(err)
-	} else {
+	}
+	return r
+}
+
+func (r *running) probe() error {
+	conn, err := net.Dial("tcp", "127.0.0.1:"+r.port)
+	if err == nil {
 		_ = conn.Close()
 	}
+	return err
+}
 
-	answered := make(chan error, 1)
-	go func() {
-		_, err := source.Query(t.Context(), document{"do": "delay", "delayMs": 1000})
-		answered <- err
-	}()
-	waitOpen(t, source)
-	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+// ask asks so many queries that take a while, and waits until they run. They are answered into the channel.
+func (r *running) ask(t *testing.T, queries int) (answers chan error) {
+	t.Helper()
+	answers = make(chan error, queries)
+	for n := range queries {
+		go func() {
+			rows, err := r.source.Query(t.Context(), document{"do": "delay", "delayMs": 1000, "n": n})
+			if err == nil && len(rows) != 1 {
+				err = fmt.Errorf("rows %v", rows)
+			}
+			answers <- err
+		}()
 	}
-	if err := <-answered; err != nil {
-		t.Errorf("the query that was running failed: %v", err)
-	}
-	if err := p.Wait(); err != nil || p.out.Len() > 0 {
-		t.Errorf("it ended with %v and wrote %q", err, p.out)
+	waitStats(t, r.source, func(s statsRow) bool { return s.QueriesOpen == queries+1 })
+	return answers
+}
+
+// queue makes the connector send so many notifications, and holds back what acknowledges them, so that most wait in the
+// outbox.
+func (r *running) queue(t *testing.T, notifications int) {
+	t.Helper()
+	r.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+	publish(t, r.source, document{"do": "burst", "id": "b", "count": notifications})
+	waitStats(t, r.source, func(s statsRow) bool { return s.Queued == notifications+1 }) // and the end of the burst
+}
+
+func TestProcessDrains(t *testing.T) {
+	const queries, notifications = 5, 500
+	for name, signal := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt} {
+		t.Run(name, func(t *testing.T) {
+			r := startRunning(t)
+			answers := r.ask(t, queries)
+			r.queue(t, notifications)
+			if err := r.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			for r.probe() == nil { // the first thing that the signal does is to close the port
+				if err := t.Context().Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for err := error(nil); err == nil; { // and then it takes no more work
+				if _, err = r.source.Query(t.Context(), document{"do": "echo"}); err != nil && !strings.Contains(err.Error(), connector.CodeShutdown) {
+					t.Errorf("a query that comes now: %v", err)
+				}
+			}
+			r.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+			for range queries {
+				if err := <-answers; err != nil {
+					t.Errorf("a query that was running failed: %v", err)
+				}
+			}
+			if err := r.Wait(); err != nil || r.out.Len() > 0 {
+				t.Errorf("it ended with %v and wrote %q", err, r.out)
+			}
+			if err := <-r.closed; err == nil || !strings.Contains(err.Error(), "1000") {
+				t.Errorf("the link was closed by %v, want 1000", err)
+			}
+			for n := range notifications {
+				notified(t, r.source, fmt.Sprintf(`{"burst":"b","seq":%d,"pad":""}`, n))
+			}
+			notified(t, r.source, fmt.Sprintf(`{"burst":"b","done":%d,"errors":0}`, notifications))
+			if more, stray := r.source.Notifications(), r.source.Stray(); len(more) > 0 || len(stray) > 0 {
+				t.Errorf("more came: %v, %v", more, stray)
+			}
+		})
 	}
 }
 
-// waitOpen waits until the connector has a query beside the one that asks.
-func waitOpen(t *testing.T, source *vantiqtest.Source) {
+// Probes go on while the process leaves: none of them keeps it, and after its exit none succeeds.
+func TestProcessIsProbedWhileItLeaves(t *testing.T) {
+	r := startRunning(t)
+	answers := r.ask(t, 1)
+	exited := make(chan struct{})
+	var probers sync.WaitGroup
+	for range 4 {
+		probers.Go(func() {
+			for after := false; !after; {
+				select {
+				case <-exited:
+					after = true
+				default:
+				}
+				if err := r.probe(); after && err == nil {
+					t.Error("a probe succeeded after the process had left")
+				}
+			}
+		})
+	}
+	if err := r.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answers; err != nil {
+		t.Errorf("the query that was running failed: %v", err)
+	}
+	if err := r.probe(); err == nil {
+		t.Error("the port is open at the end of the drain")
+	}
+	if err := r.Wait(); err != nil || r.out.Len() > 0 {
+		t.Errorf("it ended with %v and wrote %q", err, r.out)
+	}
+	close(exited)
+	probers.Wait()
+}
+
+// waitStats asks for the connector's counters until they are as they should be.
+func waitStats(t *testing.T, source *vantiqtest.Source, reached func(statsRow) bool) {
 	t.Helper()
-	for open := 0; open < 2; {
+	for {
 		rows, err := source.Query(t.Context(), document{"do": "stats"})
 		if err != nil || len(rows) != 1 {
 			t.Fatalf("stats: %v (%v)", rows, err)
@@ -134,7 +245,9 @@ func waitOpen(t *testing.T, source *vantiqtest.Source) {
 		if err := rows[0].Decode(&row); err != nil {
 			t.Fatal(err)
 		}
-		open = row.QueriesOpen
+		if reached(row) {
+			return
+		}
 	}
 }
 
