@@ -174,12 +174,12 @@ func TestProcessDrains(t *testing.T) {
 					t.Errorf("a query that comes now: %v", err)
 				}
 			}
-			r.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
 			for range queries {
 				if err := <-answers; err != nil {
 					t.Errorf("a query that was running failed: %v", err)
 				}
 			}
+			r.source.SetAcknowledgements(vantiqtest.Acknowledgements{}) // only now: nothing but the outbox keeps it
 			if err := r.Wait(); err != nil || r.out.Len() > 0 {
 				t.Errorf("it ended with %v and wrote %q", err, r.out)
 			}
