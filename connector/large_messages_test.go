@@ -41,6 +41,7 @@ func TestLargeMessages(t *testing.T) {
 		"a result of 300 KiB in one list": func(t *testing.T, b *largeBench) {
 			rows, err := b.source.Query(b.soon(), object{"list": 300})
 			b.must(err)
+			synctest.Wait() // for the observer
 			if len(rows) != 300 || rows[299].String() != rows[0].String() || len(rows[0].Raw()) < kib || b.partials.Load() != 1 {
 				t.Errorf("%d rows came, in %d chunks and the end", len(rows), b.partials.Load())
 			}
@@ -48,6 +49,7 @@ func TestLargeMessages(t *testing.T) {
 		"a result of 300 KiB as rows": func(t *testing.T, b *largeBench) {
 			rows, err := b.source.Query(b.soon(), object{"rows": 300})
 			b.must(err)
+			synctest.Wait() // for the observer
 			if len(rows) != 300 || b.partials.Load() != 1 {
 				t.Errorf("%d rows came, in %d chunks and the end", len(rows), b.partials.Load())
 			}

@@ -181,7 +181,7 @@ func TestProcessDrains(t *testing.T) {
 			}
 			r.source.SetAcknowledgements(vantiqtest.Acknowledgements{}) // only now: nothing but the outbox keeps it
 			if err := r.Wait(); err != nil || r.out.Len() > 0 {
-				t.Errorf("it ended with %v and wrote %q", err, r.out)
+				t.Fatalf("it ended with %v and wrote %q", err, r.out)
 			}
 			if err := <-r.closed; err == nil || !strings.Contains(err.Error(), "1000") {
 				t.Errorf("the link was closed by %v, want 1000", err)
