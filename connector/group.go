@@ -30,8 +30,9 @@ const (
 // 256 handshakes under way, 256 MiB of notifications in memory outboxes, and 256 MiB of other messages.
 func NewGroup(sources int) *Group {
 	perSecond := max(minDialRate, sources/5)
+	burst := perSecond / 10 // so that a small process need not wait
 	return &Group{
-		dials:      rate.NewLimiter(rate.Limit(perSecond), 1), // a larger burst would come on top of the rate
+		dials:      rate.NewLimiter(rate.Limit(perSecond-burst), burst), // together, what a second may bring
 		handshakes: make(chan struct{}, maxHandshakes),
 		outgoing:   budget{limit: groupBytes},
 		incoming:   budget{limit: groupBytes},

@@ -80,8 +80,12 @@ func TestAMessageThatWaitsForRoomOutlivesItsLink(t *testing.T) {
 		b.connect(handlers)
 		b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
 		synctest.Wait()
-		b.source.Drop(vantiqtest.FIN)
+		b.source.Drop(vantiqtest.RST)
+		b.must(b.conn.SendNotification(b.soon(), object{})) // the writer notices: the reader does not read
 		synctest.Wait()
+		if b.conn.State() == connector.Connected {
+			t.Error("the loss of the link was not noticed")
+		}
 		close(release)
 		b.session(2)
 		synctest.Wait()
