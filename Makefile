@@ -4,8 +4,10 @@
 GOLANGCI_LINT_VERSION := v2.15.0
 # How long each fuzz target runs; for a real campaign: make fuzz FUZZ_TIME=10m
 FUZZ_TIME := 6s
+# How long faults strike: make chaos CHAOS_TIME=30m
+CHAOS_TIME := 1m
 
-steps := fmt vet lint test race fuzz build examples deps docs tidy
+steps := fmt vet lint test race fuzz chaos build examples deps docs tidy
 
 .PHONY: all ci $(steps)
 
