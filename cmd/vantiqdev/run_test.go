@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 var update = flag.Bool("update", false, "write testdata/once.txt anew")
@@ -211,7 +212,7 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		code    int
 		want    string
 	}{
-		"in the end": {[]string{"-once", "-timeout", "100ms"}, nil, 1,
+		"in the end": {[]string{"-once", "-timeout", "2s"}, nil, 1, // time for the connector and its child to start
 			"was killed: it had not ended 2.3s after the signal (terminated)"},
 		"after a second Ctrl-C": {nil, []os.Signal{os.Interrupt, os.Interrupt}, 1,
 			"was killed while it was draining, at your second signal"},
@@ -227,13 +228,16 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer listener.Close()
+			if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
 			args := append([]string{"run"}, end.flags...)
 			c := newWorkplace(t).start(append(args, connectorThat(t, "ignores-signals", listener.Addr().String())...)...)
 			var children []net.Conn // a connection of the connector, and one of its own child
 			for range 2 {
 				conn, err := listener.Accept()
 				if err != nil {
-					t.Fatal(err)
+					t.Fatalf("the connector, or its child, has not come: %v", err)
 				}
 				t.Cleanup(func() { _ = conn.Close() }) // which ends the one that survives a shot
 				children = append(children, conn)
