@@ -15,36 +15,38 @@ import (
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
-// bad are messages that mean nothing, or that somebody has spoilt, and what the log says about each; "" for nothing.
-var bad = map[string]struct{ text, logged string }{
-	"an empty message":                {"", "malformed"},
-	"half an object":                  {"{", "malformed"},
-	"a missing value":                 {`{"op":"publish","object":{"a":}`, "malformed"},
-	"two objects":                     {`{"op":"publish","object":{}}{}`, "malformed"},
-	"an array":                        {"[1,2]", "malformed"},
-	"a string":                        {`"text"`, "malformed"},
-	"null":                            {"null", "malformed"},
-	"op as a number":                  {`{"op":5}`, "malformed"},
-	"op null":                         {`{"op":null}`, ""}, // a response that says nothing
-	"no op and no status":             {`{}`, ""},
-	"an unknown op":                   {`{"op":"somethingNew","object":1}`, "somethingNew"},
-	"the op of a connector":           {`{"op":"validate","object":"x"}`, "only a connector sends"},
-	"status as a string":              {`{"status":"200"}`, "malformed"},
-	"status as a fraction":            {`{"status":200.5}`, "malformed"},
-	"a status beyond any integer":     {`{"status":99999999999999999999}`, "malformed"},
-	"a query without a reply address": {`{"op":"query","object":{}}`, "REPLY_ADDR_HEADER"},
-	"arrays 5,000 deep":               {`{"op":"publish","object":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}", "malformed"},
-	"objects a million deep":          {`{"op":"publish","object":` + strings.Repeat(`{"a":`, 1_000_000), "malformed"},
-	"10 MB of nonsense":               {strings.Repeat("x", 10_000_000), "malformed"},
-	"10 MB that end too early":        {`{"op":"publish","object":{"pad":"` + strings.Repeat("x", 10_000_000), "malformed"},
-	"20 MB":                           {`{"op":"publish","object":{"pad":"` + strings.Repeat("x", 20_000_000) + `"}}`, "larger than MaxInbound"},
-	"20 MB of nonsense":               {strings.Repeat("[", 20_000_000), "larger than MaxInbound"},
-	"bytes that are no text":          {"\xff\xfe", "malformed"},
+// bad returns messages that mean nothing, or that somebody has spoilt, and what the log says about each; "" for nothing.
+func bad() map[string]struct{ text, logged string } {
+	return map[string]struct{ text, logged string }{
+		"an empty message":                {"", "malformed"},
+		"half an object":                  {"{", "malformed"},
+		"a missing value":                 {`{"op":"publish","object":{"a":}`, "malformed"},
+		"two objects":                     {`{"op":"publish","object":{}}{}`, "malformed"},
+		"an array":                        {"[1,2]", "malformed"},
+		"a string":                        {`"text"`, "malformed"},
+		"null":                            {"null", "malformed"},
+		"op as a number":                  {`{"op":5}`, "malformed"},
+		"op null":                         {`{"op":null}`, ""}, // a response that says nothing
+		"no op and no status":             {`{}`, ""},
+		"an unknown op":                   {`{"op":"somethingNew","object":1}`, "somethingNew"},
+		"the op of a connector":           {`{"op":"validate","object":"x"}`, "only a connector sends"},
+		"status as a string":              {`{"status":"200"}`, "malformed"},
+		"status as a fraction":            {`{"status":200.5}`, "malformed"},
+		"a status beyond any integer":     {`{"status":99999999999999999999}`, "malformed"},
+		"a query without a reply address": {`{"op":"query","object":{}}`, "REPLY_ADDR_HEADER"},
+		"arrays 5,000 deep":               {`{"op":"publish","object":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}", "malformed"},
+		"objects a million deep":          {`{"op":"publish","object":` + strings.Repeat(`{"a":`, 1_000_000), "malformed"},
+		"10 MB of nonsense":               {strings.Repeat("x", 10_000_000), "malformed"},
+		"10 MB that end too early":        {`{"op":"publish","object":{"pad":"` + strings.Repeat("x", 10_000_000), "malformed"},
+		"20 MB":                           {`{"op":"publish","object":{"pad":"` + strings.Repeat("x", 20_000_000) + `"}}`, "larger than MaxInbound"},
+		"20 MB of nonsense":               {strings.Repeat("[", 20_000_000), "larger than MaxInbound"},
+		"bytes that are no text":          {"\xff\xfe", "malformed"},
+	}
 }
 
 // onEachBad runs test for each bad message, and then sees whether the source still works and what was logged.
 func onEachBad(t *testing.T, test func(b *bench, handlers connector.Handlers, text string)) {
-	for name, message := range bad {
+	for name, message := range bad() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log bytes.Buffer
@@ -100,7 +102,7 @@ func TestOneBadMessageDoesNotEndTheHandshake(t *testing.T) {
 
 // What is wrong with one message in an unbroken stream of them is told once.
 func TestBadMessagesDoNotFillTheLog(t *testing.T) {
-	for name, message := range bad {
+	for name, message := range bad() {
 		if len(message.text) > 100_000 {
 			continue
 		}
