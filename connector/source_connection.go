@@ -182,8 +182,8 @@ func (c *SourceConnection) Close(ctx context.Context) error {
 
 // Run connects, serves, and connects again until ctx ends, Close is called, or an error makes it pointless, like a
 // rejected auth token. It then drains, for no longer than DrainTime: running handlers finish, Close is called, what was
-// accepted is sent. Run returns nil after that, the error that made it end, or one that wraps [ErrUndelivered] if a
-// memory outbox still held notifications. It can be called once.
+// accepted is sent. Run returns nil after that; the error that made it end; one that wraps [ErrUndelivered] if a memory
+// outbox still held notifications; or one that says that handlers were still running. It can be called once.
 func (c *SourceConnection) Run(ctx context.Context) error {
 	if !c.started.CompareAndSwap(false, true) {
 		return fmt.Errorf("source %s: Run was called before, or after Close: %w", c.source, ErrClosed)
