@@ -1,8 +1,13 @@
 package vantiqtest_test
 
 import (
+	"encoding/json"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+
+	"github.com/gorilla/websocket"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
@@ -90,5 +95,43 @@ func TestAnErrorThatBelongsToNothing(t *testing.T) {
 	}
 	if got := c.statuses(1); got[0] != 500 {
 		t.Errorf("got %v", got)
+	}
+}
+
+// A connector must not believe that Vantiq has what it has not: what a usurped link still brings is not kept, so it is not
+// acknowledged either.
+func TestWhatAUsurpedLinkStillBringsIsNotAcknowledged(t *testing.T) {
+	server := start(t)
+	source := server.Source("EchoSource", nil)
+	var kept atomic.Int64
+	source.HandleNotifications(func(protocol.Document) { kept.Add(1) })
+	notification := protocol.AppendNotification(nil, "EchoSource", json.RawMessage(`{}`))
+	last := connected(t, server, nil, "EchoSource", "s")
+	for range 30 {
+		kept.Store(0)
+		c := last
+		var all sync.WaitGroup
+		all.Go(func() {
+			for c.ws.WriteMessage(websocket.TextMessage, notification) == nil {
+			}
+		})
+		under, acknowledged := make(chan struct{}), int64(0)
+		all.Go(func() {
+			for {
+				if _, _, err := c.ws.ReadMessage(); err != nil {
+					_ = c.ws.Close()
+					return
+				}
+				if acknowledged++; acknowledged == 1 {
+					close(under)
+				}
+			}
+		})
+		<-under
+		last = connected(t, server, nil, "EchoSource", "s")
+		all.Wait()
+		if n := kept.Load(); acknowledged > n {
+			t.Fatalf("%d notifications were acknowledged, %d kept", acknowledged, n)
+		}
 	}
 }

@@ -49,24 +49,28 @@ func (l *Link) notification(m *protocol.Notification) {
 	if l.server.observed() {
 		l.server.event(l.eventOf(Event{Kind: NotificationReceived, Body: m.Event.Raw()}))
 	}
-	if deliver := s.keep(l, m.Event); deliver != nil {
+	deliver, kept := s.keep(l, m.Event)
+	if !kept {
+		return // and not acknowledged, or it would not come again
+	}
+	if deliver != nil {
 		deliver(m.Event)
 	}
 	s.acknowledge(l) // to a link that has ended nothing is sent
 }
 
 // keep puts a notification into the inbox, or returns the function that is to have it. What still arrives from a link
-// that has ended is forgotten once the next session has begun: it cannot be acknowledged any more, so it will come
-// again, and between the notifications of the new session it would seem to be out of order.
-func (s *Source) keep(l *Link, event protocol.Document) (deliver func(protocol.Document)) {
+// that has ended is forgotten once the next session has begun: it will come again, and between the notifications of the
+// new session it would seem to be out of order.
+func (s *Source) keep(l *Link, event protocol.Document) (deliver func(protocol.Document), kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.latest != l && l.ctx.Err() != nil {
-		return nil
+		return nil, false
 	}
 	if s.deliver == nil {
 		s.inbox = append(s.inbox, event)
 		s.changes.wake()
 	}
-	return s.deliver
+	return s.deliver, true
 }
