@@ -29,7 +29,7 @@ type record struct{ key, value []byte }
 func (o *Outbox) append(q *queue, event json.RawMessage) (uint64, error) {
 	o.mu.Lock()
 	switch {
-	case o.closed:
+	case o.closed || !q.open:
 		o.mu.Unlock()
 		return 0, o.errClosed()
 	case o.broken != nil:
@@ -42,6 +42,7 @@ func (o *Outbox) append(q *queue, event json.RawMessage) (uint64, error) {
 	b, seq := o.next, o.newest
 	key := encodeKey(q.prefix, seq)
 	b.records, b.newest = append(b.records, record{key, encodeValue(key, q.delivered, event)}), seq
+	q.last = b
 	o.commit()
 	o.mu.Unlock()
 	<-b.done

@@ -82,20 +82,30 @@ func Open(path string, options Options) (*Outbox, error) {
 func (o *Outbox) Open(source string) (connector.OutboxQueue, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	q := o.queues[source]
-	switch {
-	case o.closed:
+	for before := o.queues[source]; before != nil && !before.open && before.last != nil; before = o.queues[source] {
+		last := before.last
+		o.mu.Unlock()
+		<-last.done // what it is still storing is to be counted
+		o.mu.Lock()
+		if before.last == last {
+			before.last = nil
+		}
+	}
+	q := newQueue(o, source)
+	if before := o.queues[source]; before != nil {
+		if before.open {
+			return nil, fmt.Errorf("outbox %s: source %s is using it already: let one source connection serve it", o.path, source)
+		}
+		q.delivered = before.delivered
+	}
+	if o.closed {
 		return nil, o.errClosed()
-	case q == nil:
-		q = newQueue(o, source)
-		o.queues[source] = q
-	case q.open:
-		return nil, fmt.Errorf("outbox %s: source %s is using it already: let one source connection serve it", o.path, source)
 	}
 	if err := q.load(o.newest); err != nil {
 		return nil, err
 	}
 	q.open = true
+	o.queues[source] = q
 	return q, nil
 }
 

@@ -21,7 +21,8 @@ type queue struct {
 	}
 
 	// Guarded by outbox.mu.
-	open      bool
+	open      bool   // one that was closed stores nothing more
+	last      *batch // that a notification of it is in, or nil
 	delivered uint64 // up to here, notifications are to be removed
 }
 
