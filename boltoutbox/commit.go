@@ -55,9 +55,16 @@ func (o *Outbox) remove(q *queue, through uint64) {
 	defer o.mu.Unlock()
 	q.delivered = through
 	if len(o.delivered) == 0 && !o.closed {
-		o.later = time.AfterFunc(removeWithin, o.removeNow)
+		o.removeLater()
 	}
 	o.delivered[q] = true
+}
+
+func (o *Outbox) removeLater() {
+	if o.later != nil {
+		o.later.Stop()
+	}
+	o.later = time.AfterFunc(removeWithin, o.removeNow)
 }
 
 func (o *Outbox) deliveredOf(q *queue) uint64 {
@@ -113,11 +120,13 @@ func (o *Outbox) commitNext() (more bool) {
 		for _, r := range removals {
 			o.delivered[r.queue] = true
 		}
-		o.later = time.AfterFunc(removeWithin, o.removeNow)
 	}
 	close(b.done)
-	if o.next != nil {
+	switch rest := len(o.delivered) > 0; {
+	case o.next != nil, rest && o.closed && err == nil:
 		return true
+	case rest && !o.closed: // the time may have come while the committer was busy
+		o.removeLater()
 	}
 	close(o.committing)
 	o.committing = nil
