@@ -183,5 +183,5 @@ func (o *Outbox) judge(err error) error {
 // After an error of fsync, which is the other possibility, the kernel may have dropped what it could not write.
 func refusedWrite(err error) bool {
 	var failed *fs.PathError
-	return errors.As(err, &failed) || strings.HasPrefix(err.Error(), "file resize error") // bbolt keeps only the text
+	return errors.As(err, &failed) && failed.Op == "write" || strings.HasPrefix(err.Error(), "file resize error") // bbolt keeps only the text
 }
