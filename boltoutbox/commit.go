@@ -112,6 +112,12 @@ func (o *Outbox) commitNext() (more bool) {
 	o.mu.Unlock()
 
 	err := o.store(b, removals)
+	if err != nil && refusedWrite(err) && len(removals) > 0 && len(b.records) > 0 {
+		if err = o.store(&batch{}, removals); err == nil { // which may have made room
+			removals = nil
+			err = o.store(b, nil)
+		}
+	}
 
 	o.mu.Lock()
 	defer o.mu.Unlock()
