@@ -69,7 +69,9 @@ func Open(path string, options Options) (*Outbox, error) {
 		delivered: map[*queue]bool{},
 	}
 	err = db.View(func(tx *bolt.Tx) error {
-		o.newest = tx.Bucket(format).Sequence()
+		// The time, as a process that was killed may have given numbers away of which nothing is left but a page that
+		// nothing leads to, which salvage would find.
+		o.newest = max(tx.Bucket(format).Sequence(), uint64(time.Now().UnixMicro())) //nolint:gosec // it is long after 1970
 		return nil
 	})
 	if err != nil {

@@ -17,7 +17,7 @@ func TestRemovalDuringASlowTransaction(t *testing.T) {
 		go func() { _, _ = q.Append([]byte(`{"n":2}`)) }()
 		for taken := false; !taken; time.Sleep(time.Millisecond) {
 			o.mu.Lock()
-			taken = o.newest == 2 && o.next == nil
+			taken = o.newest == seq+1 && o.next == nil
 			o.mu.Unlock()
 		}
 		_ = q.Remove(seq)

@@ -33,7 +33,7 @@ func TestReopenedWhileAppending(t *testing.T) {
 	}()
 	for appended := false; !appended; time.Sleep(time.Millisecond) {
 		o.mu.Lock()
-		appended = o.newest == 1
+		appended = o.committing != nil
 		o.mu.Unlock()
 	}
 	if err := q.Close(); err != nil {
