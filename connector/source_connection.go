@@ -272,7 +272,7 @@ func (c *SourceConnection) received(l *link, message protocol.Message) {
 	case *protocol.Query:
 		c.in.query(l, m)
 	case *protocol.Unknown:
-		op := protocol.Printable(m.Op[:min(len(m.Op), maxUnknownText)])
+		op := c.operation(m.Op)
 		if !c.unknown[op] && len(c.unknown) < maxUnknown {
 			c.unknown[op] = true
 			c.log.Warn("an unknown operation is ignored; a newer SDK may know it", "op", op)
@@ -280,6 +280,12 @@ func (c *SourceConnection) received(l *link, message protocol.Message) {
 	default:
 		c.messages.log(c.log, "a message was ignored", fmt.Errorf("only a connector sends a %T", m))
 	}
+}
+
+// operation returns as much of an operation as is logged.
+func (c *SourceConnection) operation(op string) string {
+	op = c.redact(op)
+	return protocol.Printable(op[:min(len(op), maxUnknownText)])
 }
 
 func (c *SourceConnection) superseded(l *link) {
@@ -291,7 +297,7 @@ func (c *SourceConnection) superseded(l *link) {
 var errTooLargeToRead = errors.New("it is larger than MaxInbound")
 
 func (c *SourceConnection) oversize(_ *link, found protocol.Oversize) {
-	c.messages.logAt(slog.LevelError, c.log, "a message was skipped", errTooLargeToRead, "op", protocol.Printable(found.Op[:min(len(found.Op), maxUnknownText)]), "bytes", found.Bytes, "limit", c.options.MaxInbound)
+	c.messages.logAt(slog.LevelError, c.log, "a message was skipped", errTooLargeToRead, "op", c.operation(found.Op), "bytes", found.Bytes, "limit", c.options.MaxInbound)
 	if found.Op != protocol.OpQuery || !usable(found.ReplyAddress) {
 		return
 	}

@@ -32,12 +32,21 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText implements [encoding.TextMarshaler]: a configuration written as JSON does not hold its secrets.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Redact returns text without the secret, for words that came from somebody who knows it.
+// Redact returns text without the secret, for words that came from somebody who knows it. Where a text was cut short, as
+// "…" at its end tells, what it may have of the secret before that goes too.
 func (s Secret) Redact(text string) string {
 	if s == "" {
 		return text
 	}
-	return strings.ReplaceAll(text, string(s), redacted)
+	text = strings.ReplaceAll(text, string(s), redacted)
+	if cut, short := strings.CutSuffix(text, "…"); short {
+		for n := min(len(s), len(cut)); n > 0; n-- {
+			if rest, found := strings.CutSuffix(cut, string(s[:n])); found {
+				return rest + redacted + "…"
+			}
+		}
+	}
+	return text
 }
 
 // Printable returns text with pictures in place of its control characters (␛ for escape), for words that came from
