@@ -88,6 +88,9 @@ func build(path string, fill func(*bolt.Bucket) error) error {
 		}
 		return fill(all)
 	})
+	if err == nil {
+		err = db.Update(func(*bolt.Tx) error { return nil }) // so that both meta pages know of it, if one is damaged
+	}
 	return errors.Join(err, db.Close())
 }
 

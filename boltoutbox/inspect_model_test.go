@@ -16,7 +16,7 @@ import (
 // Whatever bbolt writes in the life of an outbox is no damage, at any size of a page.
 func TestNothingThatBoltWritesIsDamage(t *testing.T) {
 	for _, pageSize := range []int{1024, 4096, 16 << 10, 64 << 10} {
-		for seed := range uint64(6) {
+		for seed := range uint64(2) {
 			t.Run(fmt.Sprintf("page size %d, seed %d", pageSize, seed), func(t *testing.T) {
 				liveRandomly(t, pageSize, rand.New(rand.NewPCG(seed, uint64(pageSize))))
 			})
