@@ -1,55 +1,48 @@
-package boltoutbox
+package boltoutbox_test
 
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vantiq-go/connectorsdk/boltoutbox"
 )
 
-func init() {
-	if os.Getenv("WEDGE") != "" {
-		wedge()
-		os.Exit(0)
-	}
-}
+var _ = addRole("full disk, no pause", playFullDiskWithoutPause)
 
 // What was delivered makes room on a full disk although the senders do not pause.
 func TestDeliveredMakesRoomOnAFullDisk(t *testing.T) {
-	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), "WEDGE="+filepath.Join(t.TempDir(), "outbox.db"))
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
+	if err := child(t, "full disk, no pause", filepath.Join(t.TempDir(), "outbox.db")).Run(); err != nil {
+		t.Error(err)
 	}
 }
 
-func wedge() {
-	o, err := Open(os.Getenv("WEDGE"), Options{NoSync: true})
-	if err != nil {
-		panic(err)
-	}
-	q, _ := o.Open("Orders")
-	_ = syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1 << 20, Max: 1 << 30})
+// playFullDiskWithoutPause fills the disk with small notifications, and tries a large one again and again after they were
+// delivered.
+func playFullDiskWithoutPause() {
+	outbox, err := boltoutbox.Open(os.Args[1], boltoutbox.Options{NoSync: true})
+	fatal(err)
+	q, err := outbox.Open("Orders")
+	fatal(err)
+	limitFiles(1 << 20)
 	event := bytes.Repeat([]byte("x"), 200_000)
 	var last uint64
-	for {
-		seq, err := q.Append(event[:2000])
-		if err != nil {
-			break
+	for err == nil {
+		var seq uint64
+		if seq, err = q.Append(event[:2000]); err == nil {
+			last = seq
 		}
-		last = seq
 	}
-	time.Sleep(1200 * time.Millisecond) // the timer of the failed transaction
-	_ = q.Remove(last)                  // all is delivered
-	for range 50 {
+	time.Sleep(1200 * time.Millisecond) // nothing is to be removed yet
+	fatal(q.Remove(last))
+	for range 30 {
 		if _, err = q.Append(event); err == nil {
-			return
+			break
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	println(err.Error())
-	os.Exit(1)
+	fatal(err)
+	fatal(outbox.Close())
 }

@@ -28,7 +28,7 @@ func TestRemovalDuringASlowTransaction(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer again.Close()
+			defer again.Close() //nolint:errcheck // a test
 			q, _ := again.Open("Orders")
 			if n, _, _ := q.Left(); n != 1 {
 				t.Errorf("closing: %d left", n)
