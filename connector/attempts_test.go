@@ -139,9 +139,7 @@ func TestFailOnConnectionError(t *testing.T) {
 			b := setUp(t, nil, connector.Options{FailOnConnectionError: true})
 			strike(b)
 			b.run(echo())
-			err := <-b.ended
-			b.ended <- err
-			if err == nil {
+			if err := b.endsWithin(patience); err == nil {
 				t.Errorf("%s: Run returned nil", name)
 			}
 		})

@@ -89,7 +89,6 @@ func TestWorkOfAConnectThatFailsEnds(t *testing.T) {
 			t.Errorf("after %d calls %d pieces of work run", calls.Load(), running.Load())
 		}
 		b.must(b.end())
-		b.ended <- nil
 		if running.Load() != 0 {
 			t.Error("work outlives the connection")
 		}
@@ -114,7 +113,6 @@ func TestAShortDrainStillLeavesHandlersTime(t *testing.T) {
 		}()
 		synctest.Wait()
 		b.must(b.end())
-		b.ended <- nil
 		b.must(<-answered)
 	})
 }

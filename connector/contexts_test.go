@@ -148,7 +148,6 @@ func TestALostLinkEndsOneContextAfterTheOther(t *testing.T) {
 					t.Errorf("the query ended with %v", e)
 				}
 				b.must(b.end())
-				b.ended <- nil
 				pass(time.Hour)
 			})
 		})
@@ -164,7 +163,6 @@ func TestADrainGivesHandlersEightOfItsTenSeconds(t *testing.T) {
 		w.start()
 		b.stop()
 		b.must(b.endsWithin(drainTime))
-		b.ended <- nil
 		w.note("Run returns")
 		w.expect(t, map[string]time.Duration{
 			"Connect's context": 0, "Go's context": 0,
@@ -224,7 +222,6 @@ func TestTheSourceWaitsForConnectAndCloseAndSaysSo(t *testing.T) {
 				pass(time.Hour)
 				b.session(2)
 				b.must(b.end())
-				b.ended <- nil
 				expect(t, j.all(), "connect {}", "close lost", "connect {}", "close for good")
 			})
 		})
@@ -259,7 +256,6 @@ func TestASessionThatNeverBeganIsNotClosed(t *testing.T) {
 		b.source.RequireReconnect()
 		b.must(b.conn.WaitConnected(b.soon()))
 		b.must(b.end())
-		b.ended <- nil
 		expect(t, j.all(), "connect fails", "connect fails", "connect fails", "connect", "close for good")
 	})
 }

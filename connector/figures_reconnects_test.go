@@ -87,15 +87,10 @@ func (b *bench) replaceServer(network *vantiqtest.Network) {
 // usage is what a process holds.
 type usage struct {
 	goroutines int
-	heap       uint64
+	heap       int64
 }
 
 func used() usage {
 	synctest.Wait()
-	for range 3 { // pools are emptied by the second collection
-		runtime.GC()
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return usage{runtime.NumGoroutine(), m.HeapAlloc}
+	return usage{runtime.NumGoroutine(), held()}
 }

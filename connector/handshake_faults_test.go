@@ -18,11 +18,6 @@ import (
 // handshakeTime is the default of Options.HandshakeTimeout.
 const handshakeTime = 30 * time.Second
 
-// A stateHook is told each new state.
-type stateHook func(to connector.State)
-
-func (h stateHook) OnState(_ string, _, to connector.State, _ error) { h(to) }
-
 // What goes wrong before the configuration has come is tried again on a new link, after a wait; what nobody answers, when
 // the handshake's time is up.
 func TestAHandshakeThatFailsIsTriedAgain(t *testing.T) {
@@ -91,7 +86,7 @@ func TestAHandshakeThatFailsIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var dials, failures []time.Time
-				hook := stateHook(func(to connector.State) {
+				hook := onState(func(_, to connector.State, _ error) {
 					switch to {
 					case connector.Dialing:
 						dials = append(dials, time.Now())

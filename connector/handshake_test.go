@@ -40,7 +40,6 @@ func TestTheStatesOfALife(t *testing.T) {
 		b.source.Drop(vantiqtest.FIN)
 		b.session(3)
 		b.must(b.end())
-		b.ended <- nil
 		expect(t, j.all(),
 			"Idle → Dialing", "Dialing → Authenticating", "Authenticating → Connecting", "Connecting → Configuring", "Configuring → Connected",
 			"Connected → Connecting because", "Connecting → Configuring", "Configuring → Connected",
@@ -99,8 +98,7 @@ func TestTheHandshakeHasThirtySeconds(t *testing.T) {
 					due = 30 * time.Second
 				}
 				b.run(echo())
-				err := <-b.ended
-				b.ended <- err
+				err := b.endsWithin(patience)
 				if took := time.Since(began); err == nil || took != due {
 					t.Errorf("Run returned %v after %v", err, took)
 				}

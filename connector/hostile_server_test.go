@@ -3,7 +3,6 @@ package connector_test
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,14 +14,6 @@ import (
 )
 
 // Here a server attacks that has accepted the connector: its memory, its time and its log.
-
-// held returns how many bytes the heap holds.
-func held() int64 {
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc)
-}
 
 // Statuses were kept whole, and 64 events may wait while nobody attends to them.
 func TestWhatNobodyAttendsToIsBounded(t *testing.T) {

@@ -116,8 +116,9 @@ func (b *bench) must(err error) {
 
 // end ends Run's context and returns what Run returned.
 func (b *bench) end() error {
+	b.t.Helper()
 	b.stop()
-	return <-b.ended
+	return b.endsWithin(patience)
 }
 
 // quiet is for tests that would log a lot.

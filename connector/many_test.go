@@ -99,7 +99,6 @@ func TestAnotherConnectorIsRefusedUntilTheSourceIsFree(t *testing.T) {
 			t.Errorf("the standby is %v after %d links", standby.State(), len(b.server.Dials()))
 		}
 		b.must(b.end())
-		b.ended <- nil
 		b.must(standby.WaitConnected(b.soon()))
 		b.must(standby.Close(b.soon()))
 		b.must(<-ended)
@@ -110,7 +109,7 @@ func TestAnotherConnectorIsRefusedUntilTheSourceIsFree(t *testing.T) {
 func TestAnIdleLinkHoldsNoWriteBuffer(t *testing.T) {
 	const sources = 200
 	synctest.Test(t, func(t *testing.T) {
-		before := heapInUse()
+		before := held()
 		network := vantiqtest.NewNetwork()
 		server := vantiqtest.NewServer(vantiqtest.WithNetwork(network))
 		defer server.Close()
@@ -132,7 +131,7 @@ func TestAnIdleLinkHoldsNoWriteBuffer(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		each := (heapInUse() - before) / sources
+		each := (held() - before) / sources
 		t.Logf("%d bytes for each source, its part of the local Vantiq included", each)
 		if each > 128<<10 { // half of a write buffer
 			t.Errorf("%d bytes for each source", each)
@@ -142,8 +141,8 @@ func TestAnIdleLinkHoldsNoWriteBuffer(t *testing.T) {
 	})
 }
 
-// heapInUse returns how many bytes of the heap are still needed; what pools hold is not.
-func heapInUse() int64 {
+// held returns how many bytes of the heap are still needed; what pools hold is not.
+func held() int64 {
 	var m runtime.MemStats
 	runtime.GC() // moves what pools hold to where the next one
 	runtime.GC() // finds it

@@ -60,7 +60,6 @@ func TestAReconnectSecretThatIsMadeUpCannotBeGuessed(t *testing.T) {
 			b.conn = conn
 			b.connect(echo())
 			b.must(b.end())
-			b.ended <- nil
 			secret, ok := strings.CutPrefix(string(source.Connects()[0].Secret), name+"_")
 			if !ok {
 				t.Errorf("the secret of %s does not begin with its name", name)

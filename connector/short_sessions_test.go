@@ -32,7 +32,7 @@ func TestSessionsThatEndAtOnceAreBegunMoreAndMoreRarely(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log := &record{}
 				var b *bench
-				b = setUp(t, nil, connector.Options{Logger: log.logger(), Hooks: []connector.Hook{stateHook(func(to connector.State) {
+				b = setUp(t, nil, connector.Options{Logger: log.logger(), Hooks: []connector.Hook{onState(func(_, to connector.State, _ error) {
 					if to == connector.Connected {
 						b.source.Drop(how)
 					}

@@ -95,20 +95,15 @@ func TestALinkIsClosedPolitelyThoughNotificationsStayUnacknowledged(t *testing.T
 	})
 }
 
-// slowToDrain is a hook that takes its time with the state Draining.
-type slowToDrain struct{}
-
-func (slowToDrain) OnState(_ string, _, to connector.State, _ error) {
-	if to == connector.Draining {
-		pass(500 * time.Millisecond)
-	}
-}
-
 // The session had been shut before its drain began: what waited in between was handed to no handler.
 func TestMessagesThatWaitAreHandledHoweverSlowlyADrainBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const messages = 10
-		b := setUp(t, nil, connector.Options{Hooks: []connector.Hook{slowToDrain{}}})
+		b := setUp(t, nil, connector.Options{Hooks: []connector.Hook{onState(func(_, to connector.State, _ error) {
+			if to == connector.Draining {
+				pass(500 * time.Millisecond)
+			}
+		})}})
 		b.connect(connector.Handlers{Publish: func(ctx context.Context, c *connector.SourceConnection, message connector.Document) error {
 			pass(100 * time.Millisecond)
 			return c.SendNotification(ctx, message)

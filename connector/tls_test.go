@@ -140,8 +140,13 @@ func TestTLSFailuresAreTriedAgain(t *testing.T) {
 				}
 				return right, nil
 			}
-			told := make(causesOf, 10)
-			b := setUpOn(t, nil, connector.Options{TLS: &tls.Config{RootCAs: trust}, Hooks: []connector.Hook{told}}, vantiqtest.WithTLS(served))
+			told := make(chan error, 10)
+			hook := onState(func(_, to connector.State, cause error) {
+				if to == connector.Waiting {
+					told <- cause
+				}
+			})
+			b := setUpOn(t, nil, connector.Options{TLS: &tls.Config{RootCAs: trust}, Hooks: []connector.Hook{hook}}, vantiqtest.WithTLS(served))
 			b.server.Intercept(func(_ *vantiqtest.Link, m protocol.Message) bool {
 				if _, ok := m.(*protocol.Validate); ok {
 					tokens.Add(1)
@@ -158,15 +163,6 @@ func TestTLSFailuresAreTriedAgain(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// causesOf is a hook that tells why the source waits.
-type causesOf chan error
-
-func (c causesOf) OnState(_ string, _, to connector.State, cause error) {
-	if to == connector.Waiting {
-		c <- cause
 	}
 }
 
@@ -254,7 +250,6 @@ func TestAProxyIsUsed(t *testing.T) {
 			t.Errorf("TLS %v: %d tunnels", secure, tunnels.Load())
 		}
 		b.must(b.end())
-		b.ended <- nil
 	}
 }
 
