@@ -94,34 +94,6 @@ func TestAPermanentErrorWaitsForANewConfiguration(t *testing.T) {
 	})
 }
 
-func TestPublishesBeforeTheFirstConnectAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := setUp(t, nil, connector.Options{PublishQueue: 10})
-		release := make(chan struct{})
-		var handled atomic.Int64
-		b.run(connector.Handlers{
-			Connect: func(context.Context, *connector.SourceConnection, connector.Document) error {
-				<-release
-				return nil
-			},
-			Publish: func(context.Context, *connector.SourceConnection, connector.Document) error {
-				handled.Add(1)
-				return nil
-			},
-		})
-		b.must(b.source.WaitSession(b.soon(), 1))
-		for n := range 15 {
-			b.must(b.source.Publish(b.soon(), object{"n": n}))
-		}
-		synctest.Wait()
-		close(release)
-		synctest.Wait()
-		if s := b.conn.Stats(); handled.Load() != 10 || s.PublishesDropped != 5 {
-			t.Errorf("%d handled, %d dropped", handled.Load(), s.PublishesDropped)
-		}
-	})
-}
-
 func TestHandlersThatIgnoreTheirContextAreLeftBehindButConnectAndCloseArePaired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &journal{}

@@ -129,25 +129,6 @@ func TestWhichAnswersToTheTokenAreFinal(t *testing.T) {
 	}
 }
 
-// An HTTP status of the upgrade may come from a proxy, which knows nothing of the token.
-func TestNoStatusOfTheUpgradeIsFinal(t *testing.T) {
-	for _, status := range []int{200, 301, 400, 401, 403, 404, 407, 429, 502, 503} {
-		synctest.Test(t, func(t *testing.T) {
-			b := setUp(t, nil, connector.Options{Logger: quiet})
-			mend := b.server.InterceptUpgrade(func(w http.ResponseWriter, _ *http.Request) bool {
-				w.WriteHeader(status)
-				return true
-			})
-			b.run(echo())
-			pass(5 * time.Minute)
-			mend()
-			if err := b.conn.WaitConnected(b.soon()); err != nil {
-				t.Errorf("%d: %v", status, err)
-			}
-		})
-	}
-}
-
 // What a person, or time, may mend is tried again for ever, so that nobody has to start the connector again.
 func TestWhatMayBeMendedIsTriedAgainForEver(t *testing.T) {
 	unreachable := func(err error) func(b *bench, dial *atomic.Pointer[error]) (mend func()) {
