@@ -413,18 +413,15 @@ func (p *pace) attempt(made, seen time.Time, gap time.Duration) error {
 
 // --- 6. Memory and goroutines stay flat.
 
-const minSamples = 6
-
-// flat says that values grow if the least of the last third is above the greatest of the first third by more than a
-// tenth and the slack. The first value is left out: buffers and pools fill.
+// flat says that values grow if the least of the last third is above the greatest of the first third by more than the
+// slack.
 func flat(what string, values []uint64, slack uint64) error {
-	if len(values) < minSamples {
+	if len(values) < 2 {
 		return nil
 	}
-	values = values[1:]
-	third := len(values) / 3
+	third := max(1, len(values)/3)
 	before, after := slices.Max(values[:third]), slices.Min(values[len(values)-third:])
-	if after > before+before/10+slack {
+	if after > before+slack {
 		return fmt.Errorf("%s grow: from at most %d in the first third of the run to at least %d in the last: %d", what, before, after, values)
 	}
 	return nil

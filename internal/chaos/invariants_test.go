@@ -330,12 +330,12 @@ func TestWhatGrowsIsFound(t *testing.T) {
 		values []uint64
 		grows  bool
 	}{
-		"flat":            {[]uint64{90, 100, 101, 100, 99, 100, 100}, false},
-		"up and down":     {[]uint64{90, 100, 180, 100, 190, 100, 180}, false},
-		"straight growth": {[]uint64{90, 100, 110, 120, 130, 140, 150}, true},
-		"a step":          {[]uint64{90, 100, 100, 100, 130, 130, 130}, true},
-		"the first only":  {[]uint64{10, 100, 100, 100, 100, 100, 100}, false},
-		"too few to tell": {[]uint64{1, 100, 200}, false},
+		"flat":            {[]uint64{100, 101, 100, 99, 100, 100}, false},
+		"up and down":     {[]uint64{100, 180, 100, 190, 100, 180}, false},
+		"straight growth": {[]uint64{100, 110, 120, 130, 140, 150}, true},
+		"a step":          {[]uint64{100, 100, 100, 130, 130, 130}, true},
+		"in a minute":     {[]uint64{100, 130, 160}, true},
+		"too few to tell": {[]uint64{100}, false},
 	} {
 		if err := flat("values", row.values, 10); (err != nil) != row.grows {
 			t.Errorf("%s: %v", name, err)
