@@ -75,7 +75,7 @@ func TestAViolationEndsTheRun(t *testing.T) {
 		}, "nobody sent"},
 		"dials": {func(s *source) {
 			for range 100 {
-				s.chaos.dialled()
+				s.chaos.dialled(s)
 			}
 		}, "dials: an attempt came"},
 	} {

@@ -259,15 +259,25 @@ func (c *chaos) violated(source string, err error, recent []string) {
 // dialSlack is what a burst of as many dials takes as may start at once, and a little more.
 const dialSlack = 300 * time.Millisecond
 
-// dialled checks the pace of all dials.
-func (c *chaos) dialled() {
+// A source waits between two dials for a quarter of a second on the average, or longer, and now and then not at all.
+const (
+	retryGap   = 200 * time.Millisecond
+	retrySlack = 1200 * time.Millisecond
+)
+
+// dialled checks the pace of all dials, and of those of a source.
+func (c *chaos) dialled(s *source) {
 	c.dialMu.Lock()
 	now := time.Now()
-	c.dials.slack = dialSlack + c.lag.worst(now, now)
-	err := c.dials.attempt(now, now, time.Second/time.Duration(max(200, c.settings.sources/5)))
+	late := c.lag.worst(now, now)
+	c.dials.slack, s.dials.slack = dialSlack+late, retrySlack+late
+	all := c.dials.attempt(now, now, time.Second/time.Duration(max(200, c.settings.sources/5)))
+	one := s.dials.attempt(now, now, retryGap)
 	c.dialMu.Unlock()
-	if err != nil {
-		c.violated("all", fmt.Errorf("dials: %w", err), nil)
+	for _, err := range []error{all, one} {
+		if err != nil {
+			s.check("connector: dials", func() error { return fmt.Errorf("dials: %w", err) })
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ type source struct {
 	at     *vantiqtest.Source
 	conn   *connector.SourceConnection
 	cable  *cable
+	dials  pace // guarded by chaos.dialMu
 	secret protocol.Secret
 	valve  valve // notifications pass through it
 
@@ -49,7 +50,7 @@ func (c *chaos) newSource(index int, name string) *source {
 		at:     c.server.Source(name, map[string]any{"version": 0}),
 		secret: protocol.Secret(fmt.Sprintf("%s_%d", name, c.seed)),
 	}
-	s.cable = &cable{dialled: c.dialled}
+	s.cable = &cable{dialled: func() { c.dialled(s) }}
 	s.at.HandleNotifications(func(e protocol.Document) { s.arrived(e.Raw()) })
 	return s
 }
