@@ -271,7 +271,7 @@ func (s *source) query(ctx context.Context, i, n, wait int) {
 	defer cancel()
 	s.chaos.asked.Add(1)
 	defer s.chaos.asked.Add(-1)
-	what := does[i]
+	what, during := does[i], s.stay()
 	got, err := s.at.Query(ctx, question{what.do, n, wait % what.longest})
 	var failed protocol.QueryError
 	var status *protocol.StatusError
@@ -281,14 +281,39 @@ func (s *source) query(ctx context.Context, i, n, wait int) {
 		s.check("", func() error { return checkRows(what.do, got, what.perRow*n, what.code) })
 	case errors.As(err, &failed):
 		s.chaos.outcomes.struck(failed.Code)
-		if failed.Code != what.code && !slices.Contains(own, failed.Code) {
+		if failed.Code != what.code && (!slices.Contains(own, failed.Code) || during.undisturbed()) {
 			s.check("", func() error { return fmt.Errorf("the query %q was answered with %w", what.do, err) })
 		}
 	case errors.As(err, &status):
 		s.chaos.outcomes.struck("not connected")
 	default:
 		s.chaos.outcomes.struck("no answer in time")
+		if during.undisturbed() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			s.check("", func() error {
+				return fmt.Errorf("the query %q had no answer for %v, in one session", what.do, patience)
+			})
+		}
 	}
+}
+
+// A stay is a time that began in a session, or sessions is 0.
+type stay struct {
+	source   *source
+	began    time.Time
+	sessions uint64
+}
+
+func (s *source) stay() stay {
+	began := stay{source: s, began: time.Now()}
+	if sessions := s.conn.Stats().Sessions; s.conn.State() == connector.Connected {
+		began.sessions = sessions
+	}
+	return began
+}
+
+// undisturbed reports whether it is the same session still, and the machine was never late.
+func (s stay) undisturbed() bool {
+	return s.source.conn.Stats().Sessions == s.sessions && s.source.conn.State() == connector.Connected && s.source.lag.worst(s.began, time.Now()) == 0
 }
 
 // checkRows says whether an answer is complete.
