@@ -126,3 +126,19 @@ func TestUnusablePlaces(t *testing.T) {
 }
 
 func asWeAre(f func() error) error { return f() }
+
+// Two names of one file lead to one lock.
+func TestALinkToTheFile(t *testing.T) {
+	path, link := filepath.Join(t.TempDir(), "outbox.db"), filepath.Join(t.TempDir(), "link.db")
+	outbox := open(t, path, boltoutbox.Options{})
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := boltoutbox.Open(link, boltoutbox.Options{LockTimeout: time.Millisecond}); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("%v", err)
+	}
+	if err := outbox.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, link, boltoutbox.Options{})
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gofrs/flock"
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 const fileMode = 0o600 // notifications are nobody else's business
@@ -45,6 +46,9 @@ func openFile(path string, noSync bool, log *slog.Logger) (*bolt.DB, error) {
 	damage, err := inspect(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(path); err == nil {
+			log.Warn("the outbox file was empty; if it was in use, what it held is lost", "outbox", path)
+		}
 		err = create(path, nil)
 	case err == nil && len(damage) > 0:
 		err = replace(path, damage, log)
@@ -52,7 +56,11 @@ func openFile(path string, noSync bool, log *slog.Logger) (*bolt.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openBolt(path, noSync)
+	db, err := openBolt(path, noSync)
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		err = errors.New("another program has it open: one of bbolt's own tools?")
+	}
+	return db, err
 }
 
 func openBolt(path string, noSync bool) (*bolt.DB, error) {

@@ -86,7 +86,7 @@ func inspectFile(file io.ReaderAt, size int64) (damage []error, err error) {
 		i.report("the file was cut off at %d of at least %d bytes", size, need)
 	}
 	ours, others := false, []byte(nil)
-	i.tree(i.meta.root, func(flags uint32, name, value []byte) {
+	i.node(i.meta.root, bounds{}, func(flags uint32, name, value []byte) {
 		if flags != bucketElement || !bytes.Equal(name, format) {
 			others = name
 			return
@@ -102,7 +102,7 @@ func inspectFile(file io.ReaderAt, size int64) (damage []error, err error) {
 	case others != nil:
 		i.report("it holds %q beside the outbox", others)
 	case !ours && len(i.damage) == 0:
-		return nil, fs.ErrNotExist // bbolt has made the file, and nobody has written to it
+		return nil, fs.ErrNotExist // an empty file of bbolt's: there is nothing to lose
 	}
 	if i.more > 0 {
 		i.damage = append(i.damage, fmt.Errorf("and %d more", i.more))
@@ -230,7 +230,7 @@ func (i *inspector) bucket(value []byte, each func(flags uint32, key, value []by
 		return
 	}
 	if root := native.Uint64(value); root != 0 {
-		i.tree(root, each)
+		i.node(root, bounds{}, each)
 		return
 	}
 	if value = value[bucketHeaderSize:]; len(value) < pageHeaderSize {
@@ -242,10 +242,6 @@ func (i *inspector) bucket(value []byte, each func(flags uint32, key, value []by
 	} else {
 		i.leaf(p, bounds{}, each)
 	}
-}
-
-func (i *inspector) tree(root uint64, each func(flags uint32, key, value []byte)) {
-	i.node(root, bounds{}, each)
 }
 
 // bounds are the keys that a page may hold: from low on, and below high unless that is nil.

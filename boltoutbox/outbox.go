@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 
 // Options say how an outbox file is kept. All are useful at zero.
 type Options struct {
-	// NoSync accepts notifications when the operating system has them, without waiting for the disk. They survive the end
-	// of the process, but the end of the machine may damage the whole file. Default: accepted means on the disk.
+	// NoSync accepts notifications when the operating system has them. They survive the end of the process, but the end of
+	// the machine may damage the whole file, also after Close. Default: accepted means on the disk.
 	NoSync bool
 	// LockTimeout is how long Open waits for another process to give up the file. Default: 10 s.
 	LockTimeout time.Duration
@@ -50,6 +51,9 @@ func Open(path string, options Options) (*Outbox, error) {
 	log := options.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // so that whoever opens the same file takes the same lock
 	}
 	lock, err := acquire(path, options.LockTimeout)
 	if err != nil {

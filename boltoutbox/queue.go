@@ -53,7 +53,7 @@ func (q *queue) each(after uint64, use func(stored) bool) error {
 		for ; bytes.HasPrefix(key, q.prefix); key, value = cursor.Next() {
 			s, err := decode(key, value)
 			if err != nil {
-				return fmt.Errorf("outbox %s, source %s, notification %d: %w", q.outbox.path, q.source, seqOf(key), err)
+				return fmt.Errorf("outbox %s, source %s, notification %d: %w; start the process again, which takes over what is intact", q.outbox.path, q.source, seqOf(key), err)
 			}
 			if !use(s) {
 				return nil

@@ -24,12 +24,12 @@ type OutboxQueue interface {
 	Read(after uint64, entries []OutboxEntry, maxBytes int) (n int, err error)
 	// Remove forgets the notifications up to seq through.
 	Remove(through uint64) error
-	// Left returns what an earlier process left: how many notifications, their bytes, and the newest seq. It is called
-	// once, before everything else.
+	// Left returns what an earlier process, or an earlier connection, left: how many notifications, their bytes, and the
+	// newest seq. It is called once, before everything else.
 	Left() (messages, bytes int, newest uint64)
 	// Durable reports whether what is held survives the end of the process.
 	Durable() bool
-	// Close is called once, after everything else.
+	// Close is called once. An Append may still be running then; one that comes later fails.
 	Close() error
 }
 
