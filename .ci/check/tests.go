@@ -24,7 +24,7 @@ func findUnknownTests(files map[string]string) (problems []string) {
 		}
 	}
 	for name, text := range files {
-		if !strings.HasPrefix(name, "docs/") {
+		if !strings.HasSuffix(name, ".md") {
 			continue
 		}
 		for _, match := range testName.FindAllStringSubmatch(text, -1) {
