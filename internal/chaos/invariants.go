@@ -24,13 +24,14 @@ func isNotYet(err error) bool { return errors.As(err, new(notYet)) }
 // queries are those of one source, by reply address. What is settled is kept for one more turn, for answers that come late.
 type queries struct {
 	open, before map[protocol.ReplyAddress]*query
-	repeated     int // final answers that came again as they were
+	repeated     int // final answers that came again as they were, on another link
 }
 
 type query struct {
 	handled          bool
 	earliest, latest time.Time // when its final answer was decided, as far as is known
 	final            string    // as the server got it; "" if it did not
+	link             uint64    // on which
 }
 
 // find returns what is known of a query, or nil; at begins with it.
@@ -53,13 +54,15 @@ func (q *queries) at(address protocol.ReplyAddress) *query {
 	return r
 }
 
-func (q *queries) answered(address protocol.ReplyAddress, final string) error {
+func (q *queries) answered(address protocol.ReplyAddress, final string, link uint64) error {
 	r := q.find(address)
 	switch {
 	case r == nil:
 		return fmt.Errorf("a final answer came to %s, to which nothing was asked: %s", address, final)
 	case r.final == "":
-		r.final = final
+		r.final, r.link = final, link
+	case r.link == link:
+		return fmt.Errorf("query %s had two final answers on link %d: %s and %s", address, link, r.final, final)
 	case r.final == final:
 		q.repeated++
 	default:

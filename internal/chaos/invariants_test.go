@@ -50,7 +50,10 @@ func TestQueriesHaveOneFinalAnswer(t *testing.T) {
 		line
 	}
 	asked := func(w *world) func() error { return quietly(func() { w.queries.at(a) }) }
-	answered := func(w *world, final string) func() error { return func() error { return w.answered(a, final) } }
+	on := func(w *world, link uint64, final string) func() error {
+		return func() error { return w.answered(a, final, link) }
+	}
+	answered := func(w *world, final string) func() error { return on(w, 1, final) }
 	handled := func(w *world, from, to float64) func() error {
 		return quietly(func() {
 			w.queries.at(a).handled = true
@@ -84,13 +87,16 @@ func TestQueriesHaveOneFinalAnswer(t *testing.T) {
 			return history{"one", []func() error{asked(w), handled(w, 1, 1), answered(w, "200"), unanswered(w, 0)}, ""}
 		},
 		func(w *world) history {
-			return history{"the same twice", []func() error{asked(w), answered(w, "200"), answered(w, "200")}, ""}
+			return history{"the same on the next link", []func() error{asked(w), on(w, 1, "200"), on(w, 2, "200")}, ""}
 		},
 		func(w *world) history {
-			return history{"two", []func() error{asked(w), answered(w, "200"), answered(w, "400")}, "two different final answers"}
+			return history{"the same twice", []func() error{asked(w), answered(w, "200"), answered(w, "200")}, "two final answers on link 1"}
 		},
 		func(w *world) history {
-			return history{"two, the second late", []func() error{asked(w), answered(w, "200"), quietly(w.queries.turn), answered(w, "400")}, "two different final answers"}
+			return history{"two", []func() error{asked(w), on(w, 1, "200"), on(w, 2, "400")}, "two different final answers"}
+		},
+		func(w *world) history {
+			return history{"two, the second late", []func() error{asked(w), on(w, 1, "200"), quietly(w.queries.turn), on(w, 2, "400")}, "two different final answers"}
 		},
 		func(w *world) history {
 			return history{"unasked", []func() error{answered(w, "200")}, "nothing was asked"}

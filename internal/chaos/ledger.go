@@ -262,7 +262,7 @@ func (l *ledger) observe(e vantiqtest.Event) {
 						l.lag.took(e.Time, e.Time.Sub(left))
 					}
 				}
-				return l.queries.answered(e.ReplyAddress, fmt.Sprintf("%d %s", e.Status, e.Body))
+				return l.queries.answered(e.ReplyAddress, fmt.Sprintf("%d %s", e.Status, e.Body), e.Link)
 			})
 		}
 	case vantiqtest.NotificationReceived, vantiqtest.StatusSent, vantiqtest.PartialReceived, vantiqtest.PingReceived, vantiqtest.QueryAbandoned:

@@ -60,7 +60,7 @@ func TestAViolationEndsTheRun(t *testing.T) {
 		"a query is answered differently": {func(s *source) {
 			s.check("", func() error {
 				s.queries.at("x")
-				return errors.Join(s.queries.answered("x", "200"), s.queries.answered("x", "400"))
+				return errors.Join(s.queries.answered("x", "200", 1), s.queries.answered("x", "400", 2))
 			})
 		}, "two different final answers"},
 		"a source is claimed again and again": {func(s *source) {
