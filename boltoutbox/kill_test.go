@@ -176,7 +176,8 @@ func killConnectors(t *testing.T, kills int, sync bool) {
 	for _, s := range sources {
 		s.SetAcknowledgements(vantiqtest.Acknowledgements{})
 	}
-	wait, _ := start(0)
+	wait, kill := start(0)
+	defer time.AfterFunc(time.Minute, func() { _ = kill() }).Stop()
 	if err := wait(); err != nil {
 		t.Fatalf("the last run: %v", err)
 	}

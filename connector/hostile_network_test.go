@@ -101,7 +101,7 @@ func TestAServerThatIsNotVerifiedSeesNoByte(t *testing.T) {
 			address, decrypted := impostor(t, &tls.Config{Certificates: []tls.Certificate{c.certificate}, MinVersion: tls.VersionTLS10, MaxVersion: c.newest})
 			conn, err := connector.New("EchoSource", connector.Options{
 				TargetServer: address, AuthToken: "local-token", TLS: c.client, FailOnConnectionError: true,
-				HandshakeTimeout: time.Second, Header: http.Header{"X-Password": {"hunter2"}},
+				HandshakeTimeout: 2 * time.Second, Header: http.Header{"X-Password": {"hunter2"}},
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -335,6 +335,9 @@ const betweenOutages = 15 * time.Second
 
 var outageKinds = []vantiqtest.Drop{1001, 1012, vantiqtest.FIN, vantiqtest.RST}
 
+// unread is how long a server that will stop has read nothing: what the connectors send meanwhile is lost.
+const unread = 200 * time.Millisecond
+
 // restart stops the whole server for a moment.
 func restart(ctx context.Context, server *source, k strike) outcome {
 	c := server.chaos
@@ -343,6 +346,12 @@ func restart(ctx context.Context, server *source, k strike) outcome {
 	for _, s := range c.sources {
 		s.hurt()
 		s.note("fault: the server stops: %v", outageKinds[k.n])
+		if l := s.at.Link(); l != nil && k.coin {
+			l.HoldReads(true)
+		}
+	}
+	if k.coin {
+		_ = sleep(ctx, unread)
 	}
 	c.server.Stop(outageKinds[k.n])
 	_ = sleep(ctx, k.d)
