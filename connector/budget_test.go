@@ -144,3 +144,36 @@ func TestQueriesThatNeverRanGiveTheirRoomBack(t *testing.T) {
 		}
 	})
 }
+
+// Answers were held for as long as there was no session, and with them the memory of all sources.
+func TestAnswersWithoutASessionGiveTheirMemoryBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		group := connector.NewGroup(1)
+		b := setUp(t, nil, connector.Options{Logger: quiet, Group: group, QueryTimeout: -1})
+		later := make(chan *connector.Query, 1)
+		b.connect(onQuery(func(_ context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+			later <- q
+			return connector.ErrAnswerLater
+		}))
+		result := make(chan error, 1)
+		go func() {
+			_, err := b.source.Query(context.Background(), nil)
+			result <- err
+		}()
+		q := <-later
+		b.server.Stop(vantiqtest.FIN)
+		synctest.Wait()
+		b.must(q.Complete(context.Background(), []object{{"pad": strings.Repeat("x", 100_000)}}))
+		if _, incoming := group.Held(); incoming < 100_000 {
+			t.Errorf("%d bytes are held", incoming)
+		}
+		pass(2 * time.Minute)
+		if _, incoming := group.Held(); incoming > 1000 {
+			t.Errorf("%d bytes are still held after two minutes", incoming)
+		}
+		b.server.Start()
+		if e := queryError(t, <-result); e.Code != connector.CodeInterrupted {
+			t.Error(e)
+		}
+	})
+}

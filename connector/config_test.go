@@ -286,3 +286,23 @@ func FuzzDecodeConfig(f *testing.F) {
 		}
 	})
 }
+
+func TestDecodeConfigLeavesVantiqsOwnMemberAlone(t *testing.T) {
+	type plain struct {
+		A int `json:"a"`
+	}
+	type curious struct {
+		A      int            `json:"a"`
+		Vantiq map[string]any `json:"vantiq"`
+	}
+	config := document(t, `{"a":"1","vantiq":{"packageRows":"true"}}`)
+	if got, err := connector.DecodeConfig[plain](config); err != nil || got.A != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := connector.DecodeConfig[curious](config); err != nil || got.Vantiq["packageRows"] != "true" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := connector.DecodeConfig[*pollConfig](document(t, `{"general":{"host":"::1","port":1,"tls":false},"polls":[]}`)); err == nil {
+		t.Error("Validate of a pointer type is not called")
+	}
+}

@@ -152,3 +152,45 @@ func TestHandlersThatIgnoreTheirContextAreLeftBehindButConnectAndCloseArePaired(
 		synctest.Wait()
 	})
 }
+
+// Work that a failing Connect had started went on beside that of the next call.
+func TestWorkOfAConnectThatFailsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{Logger: quiet})
+		var calls, running atomic.Int64
+		b.connect(connector.Handlers{Connect: func(_ context.Context, c *connector.SourceConnection, _ connector.Document) error {
+			err := c.Go(func(ctx context.Context) error {
+				running.Add(1)
+				defer running.Add(-1)
+				<-ctx.Done()
+				return ctx.Err()
+			})
+			if calls.Add(1) < 4 {
+				return errors.New("not yet")
+			}
+			return err
+		}})
+		synctest.Wait()
+		if calls.Load() != 4 || running.Load() != 1 {
+			t.Errorf("after %d calls %d pieces of work run", calls.Load(), running.Load())
+		}
+		b.must(b.end())
+		if running.Load() != 0 {
+			t.Error("work outlives the connection")
+		}
+	})
+}
+
+func TestSessionHandlersWithoutConnectHaveTheZeroState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{}).connect(connector.SessionHandlers[int]{
+			Query: func(ctx context.Context, _ *connector.SourceConnection, n int, q *connector.Query) error {
+				return q.Complete(ctx, object{"n": n})
+			},
+		}.Handlers())
+		rows, err := b.source.Query(b.soon(), nil)
+		if err != nil || rows[0].String() != `{"n":0}` {
+			t.Errorf("%v, %v", rows, err)
+		}
+	})
+}

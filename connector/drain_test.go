@@ -284,3 +284,25 @@ func TestNoSecretIsPrinted(t *testing.T) {
 		}
 	}
 }
+
+func TestAShortDrainStillLeavesHandlersTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{Logger: quiet, DrainTime: time.Second})
+		b.connect(onQuery(func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+			select {
+			case <-time.After(500 * time.Millisecond):
+				return q.Complete(ctx, object{"done": true})
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}))
+		answered := make(chan error, 1)
+		go func() {
+			_, err := b.source.Query(b.soon(), nil)
+			answered <- err
+		}()
+		synctest.Wait()
+		b.must(b.end())
+		b.must(<-answered)
+	})
+}

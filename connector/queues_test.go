@@ -277,3 +277,101 @@ func TestTheLargestMessageThatIsRead(t *testing.T) {
 		}
 	})
 }
+
+// A flood was entered for any sender that waited, and never ended without acknowledgements.
+func TestABackgroundSenderDoesNotLiftTheBoundsOfABusyHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{Logger: quiet, PublishQueue: 2, OutboxMessages: 10})
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+		b.connect(connector.Handlers{Publish: func(context.Context, *connector.SourceConnection, connector.Document) error {
+			pass(10 * time.Millisecond)
+			return nil
+		}})
+		go func() {
+			for b.source.Publish(context.Background(), object{"pad": strings.Repeat("x", 10_000)}) == nil {
+			}
+		}()
+		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+		defer cancel()
+		sent := 0
+		for ; b.conn.SendNotification(ctx, object{"n": sent}) == nil; sent++ {
+		}
+		if sent != 10 {
+			t.Errorf("%d notifications were accepted into an outbox of 10", sent)
+		}
+		if ctx.Err() == nil {
+			t.Error("SendNotification gave up before its ctx ended")
+		}
+		b.server.Close()
+	})
+}
+
+// A thousand queries and a thousand publishes come at once, to slow handlers. With the default limits all queries have
+// their turn; with smaller ones those beyond are told so at once. Publishes keep their order, and whoever pings is answered.
+func TestAThousandQueriesAndPublishesAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		options             connector.Options
+		running, fine, busy int
+	}{
+		"default limits": {options: connector.Options{}, running: 64, fine: 1000},
+		"smaller limits": {options: connector.Options{MaxQueries: 10, MaxWaitingQueries: 100}, running: 10, fine: 110, busy: 890},
+		"one at a time":  {options: connector.Options{MaxQueries: 1, QueryTimeout: time.Hour}, running: 1, fine: 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := setUp(t, nil, c.options)
+				var running, most, next, fine, busy atomic.Int64
+				b.connect(connector.Handlers{
+					Query: func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+						most.Store(max(most.Load(), running.Add(1)))
+						defer running.Add(-1)
+						pass(time.Second)
+						return q.Complete(ctx, q.Parameters())
+					},
+					Publish: func(_ context.Context, _ *connector.SourceConnection, message connector.Document) error {
+						if want := fmt.Sprintf(`{"n":%d}`, next.Add(1)-1); message.String() != want {
+							t.Errorf("%s came where %s was due", message, want)
+						}
+						pass(10 * time.Millisecond)
+						return nil
+					},
+				})
+				var all sync.WaitGroup
+				for n := range 1000 {
+					all.Go(func() {
+						switch rows, err := b.source.Query(context.Background(), object{"n": n}); {
+						case err == nil && fmt.Sprint(rows) == fmt.Sprintf(`[{"n":%d}]`, n):
+							fine.Add(1)
+						case codeOf(err) == connector.CodeBusy:
+							busy.Add(1)
+						default:
+							t.Errorf("query %d: %v, %v", n, rows, err)
+						}
+					})
+					b.must(b.source.Publish(b.soon(), object{"n": n}))
+				}
+				synctest.Wait()
+				if running.Load() != int64(c.running) || busy.Load() != int64(c.busy) {
+					t.Errorf("%d run and %d were told that the connector is busy, want %d and %d", running.Load(), busy.Load(), c.running, c.busy)
+				}
+				for range 5 {
+					began := time.Now()
+					b.must(b.source.Link().Ping(b.soon()))
+					if took := time.Since(began); took > 0 {
+						t.Errorf("a ping was answered after %v", took)
+					}
+					pass(time.Second)
+				}
+				all.Wait()
+				synctest.Wait()
+				if most.Load() != int64(c.running) || fine.Load() != int64(c.fine) {
+					t.Errorf("%d at once, %d answered; want %d and %d", most.Load(), fine.Load(), c.running, c.fine)
+				}
+				s := b.conn.Stats()
+				if s.Publishes != 1000 || s.PublishesDropped != 0 || s.QueriesOpen != 0 || s.Reconnects != 0 || len(b.source.Stray()) > 0 {
+					t.Errorf("%d stray answers, stats %+v", len(b.source.Stray()), s)
+				}
+			})
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package connector_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/protocol"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
 // A source that Vantiq refuses, for whatever reason, is claimed again on the same link, rarely and for ever; a person is
@@ -95,5 +97,25 @@ func TestA401ToConnectExtensionIsFinal(t *testing.T) {
 		if err := b.endsWithin(time.Second); !errors.As(err, &status) || status.Status != 401 {
 			t.Errorf("Run returned %v", err)
 		}
+	})
+}
+
+// A standby with another secret is refused until the first one has gone.
+func TestAnotherConnectorIsRefusedUntilTheSourceIsFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := vantiqtest.NewNetwork()
+		b := setUpIn(t, network, nil, connector.Options{}).connect(echo())
+		standby, err := connector.New("EchoSource", connector.Options{TargetServer: b.server.URL(), AuthToken: "local-token", DialContext: network.DialContext})
+		b.must(err)
+		ended := make(chan error, 1)
+		go func() { ended <- standby.Run(context.Background()) }()
+		pass(10 * time.Minute)
+		if standby.State() == connector.Connected || len(b.server.Dials()) != 2 {
+			t.Errorf("the standby is %v after %d links", standby.State(), len(b.server.Dials()))
+		}
+		b.must(b.end())
+		b.must(standby.WaitConnected(b.soon()))
+		b.must(standby.Close(b.soon()))
+		b.must(<-ended)
 	})
 }

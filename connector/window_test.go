@@ -249,3 +249,29 @@ func TestFlushWaitsForWhatWasAcceptedBefore(t *testing.T) {
 		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
 	})
 }
+
+// What was dropped while it was in flight had opened the window, and hidden that the server had stopped acknowledging.
+func TestDropOldestKeepsTheWindowAndTheWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{Logger: quiet, OutboxMessages: 10, OutboxFull: connector.DropOldest}).connect(echo())
+		b.must(b.conn.SendNotification(b.soon(), object{"n": -1}))
+		b.must(b.conn.Flush(b.soon()))
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+		for n := range 600 {
+			b.must(b.conn.SendNotification(b.soon(), object{"n": n}))
+			pass(100 * time.Millisecond)
+		}
+		s := b.conn.Stats()
+		if s.Reconnects < 3 {
+			t.Errorf("a server that is silent for a minute was left only %d times", s.Reconnects)
+		}
+		if most := 5 * (s.Reconnects + 2); s.Sent+s.Resent > most {
+			t.Errorf("%d were sent without an acknowledgement over %d links with a window of 5", s.Sent+s.Resent, s.Reconnects+1)
+		}
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+		b.must(b.conn.Flush(b.soon()))
+		if s := b.conn.Stats(); s.Queued != 0 || s.Acknowledged+s.Dropped != s.Accepted {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
