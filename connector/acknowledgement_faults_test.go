@@ -1,12 +1,10 @@
 package connector_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -109,11 +107,11 @@ func TestHoweverNotificationsAreAcknowledged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log bytes.Buffer
+				log := new(record)
 				var refused atomic.Int64
 				b := setUp(t, nil, connector.Options{
 					OutboxMessages: 50, MaxOutstanding: 40, // so that senders wait
-					Logger: slog.New(slog.NewTextHandler(&log, nil)),
+					Logger: log.notable(),
 					Hooks:  []connector.Hook{refusals(func(json.RawMessage, *connector.StatusError) { refused.Add(1) })},
 				}).connect(echo())
 				c.strike(b)

@@ -1,10 +1,8 @@
 package connector_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -161,8 +159,8 @@ func TestTheUpgradeMustBeAnsweredWith101(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log bytes.Buffer
-				b := setUp(t, nil, connector.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				log := new(record)
+				b := setUp(t, nil, connector.Options{Logger: log.notable()})
 				remove := b.server.InterceptUpgrade(func(w http.ResponseWriter, _ *http.Request) bool {
 					w.Header().Set("Location", "https://elsewhere.example.com/path?secret=1")
 					http.Error(w, "<html>whatever it is, it is not Vantiq</html>", status)
@@ -180,7 +178,7 @@ func TestTheUpgradeMustBeAnsweredWith101(t *testing.T) {
 					t.Errorf("it does not say where to, or too much: %s", said)
 				}
 				if n := strings.Count(log.String(), "targetServer"); n != 1 {
-					t.Errorf("it was logged %d times: %s", n, &log)
+					t.Errorf("it was logged %d times: %s", n, log)
 				}
 				if dials := len(b.server.Dials()); dials < 5 || dials > 80 { // waits are random: 50 are usual
 					t.Errorf("%d attempts in a minute", dials)

@@ -1,9 +1,7 @@
 package connector_test
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,10 +22,10 @@ func TestAConfigureExtensionWithoutConfig(t *testing.T) {
 		"no config":     `{"op":"configureExtension","object":{"other":{}}}`,
 		"config null":   `{"op":"configureExtension","object":{"config":null}}`,
 	} {
-		newBench := func(t *testing.T, log *bytes.Buffer) *bench {
-			return setUp(t, object{"a": 1}, connector.Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
+		newBench := func(t *testing.T, log *record) *bench {
+			return setUp(t, object{"a": 1}, connector.Options{Logger: log.notable()})
 		}
-		check := func(b *bench, log *bytes.Buffer) {
+		check := func(b *bench, log *record) {
 			if s := b.conn.Stats(); !strings.Contains(s.LastError, "configureExtension without object.config") {
 				b.t.Errorf("stats %+v", s)
 			}
@@ -37,8 +35,8 @@ func TestAConfigureExtensionWithoutConfig(t *testing.T) {
 		}
 		t.Run(name+", at first", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log bytes.Buffer
-				j, b := &journal{}, newBench(t, &log)
+				log := new(record)
+				j, b := &journal{}, newBench(t, log)
 				b.server.Inject(vantiqtest.Fault{Op: protocol.OpConnectExtension, Times: 5, Answer: text})
 				began := time.Now()
 				b.connect(journaled(j, false))
@@ -46,19 +44,19 @@ func TestAConfigureExtensionWithoutConfig(t *testing.T) {
 					t.Errorf("the sixth attempt came after %v", took)
 				}
 				expect(t, j.all(), `connect {"a":1}`)
-				check(b, &log)
+				check(b, log)
 			})
 		})
 		t.Run(name+", in a session", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log bytes.Buffer
-				j, b := &journal{}, newBench(t, &log)
+				log := new(record)
+				j, b := &journal{}, newBench(t, log)
 				b.connect(journaled(j, false))
 				b.must(b.source.SendRaw(text))
 				b.session(2)
 				b.must(b.end())
 				expect(t, j.all(), `connect {"a":1}`, "close lost", `connect {"a":1}`, "close for good")
-				check(b, &log)
+				check(b, log)
 			})
 		})
 	}

@@ -1,11 +1,9 @@
 package connector_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -49,8 +47,8 @@ func onEachBad(t *testing.T, test func(b *bench, handlers connector.Handlers, te
 	for name, message := range bad() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log bytes.Buffer
-				b := setUp(t, nil, connector.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				log := new(record)
+				b := setUp(t, nil, connector.Options{Logger: log.notable()})
 				handlers := echo()
 				handlers.Publish = func(_ context.Context, _ *connector.SourceConnection, m connector.Document) error {
 					t.Errorf("%.40s was handled", m)
@@ -108,8 +106,8 @@ func TestBadMessagesDoNotFillTheLog(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log bytes.Buffer
-				b := setUp(t, nil, connector.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}).connect(echo())
+				log := new(record)
+				b := setUp(t, nil, connector.Options{Logger: log.notable()}).connect(echo())
 				for range 1000 {
 					b.must(b.source.SendRaw(message.text))
 				}

@@ -54,6 +54,9 @@ func (l *Link) Drop(how Drop) {
 		l.vanish()
 		return
 	}
+	if how < 0 {
+		l.cut.Store(true) // before what is held goes on
+	}
 	l.end()
 	if s := l.Source(); s != nil {
 		s.lost(l)
@@ -61,9 +64,6 @@ func (l *Link) Drop(how Drop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.dropped = true
-	if how < 0 {
-		l.cut.Store(true)
-	}
 	switch {
 	case l.vanished.Load(): // the peer must not notice: the connection is closed with the server
 		_ = l.raw.SetDeadline(time.Now())
