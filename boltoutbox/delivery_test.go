@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/boltoutbox"
@@ -125,4 +126,68 @@ func TestFlushWaitsForWhatIsLeft(t *testing.T) {
 		t.Errorf("%d notifications have arrived", n)
 	}
 	p.end(t)
+}
+
+// Whether Vantiq acknowledges answers to queries as well is never certain, so what follows one may be kept a little longer:
+// but no more of it than there are answers, and nothing beyond the end of Run.
+func TestLittleIsKeptForTheSakeOfAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "outbox.db")
+		outbox := open(t, path, boltoutbox.Options{})
+		network := vantiqtest.NewNetwork()
+		server := vantiqtest.NewServer(vantiqtest.WithNetwork(network))
+		defer server.Close()
+		source := server.Source("Orders", nil)
+		c, err := connector.New("Orders", connector.Options{
+			TargetServer: server.URL(), AuthToken: "local-token", Outbox: outbox, DialContext: network.DialContext,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetHandlers(connector.Handlers{Query: func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+			return q.Empty(ctx)
+		}})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx) }()
+		if err := c.WaitConnected(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := source.Query(ctx, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 100 {
+			if err := c.SendNotification(ctx, map[string]int{"n": n}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := kept(t, path); n > 2 {
+			t.Errorf("%d notifications would be sent again after kill -9", n)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := outbox.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if n := kept(t, path); n > 0 {
+			t.Errorf("%d notifications would be sent again after the end of Run", n)
+		}
+	})
+}
+
+// kept returns how many notifications a process would find if it were started now.
+func kept(t *testing.T, path string) int {
+	t.Helper()
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	write(t, copied, read(t, path))
+	return len(contents(t, openQueue(t, open(t, copied, boltoutbox.Options{}), "Orders")))
 }

@@ -16,8 +16,9 @@
 // time share one fsync, so many senders are much faster than one. With Options.NoSync it is accepted when the operating
 // system has it: that survives the end of the process, kill -9 included, but not the end of the machine.
 //
-// Acknowledgements are written together with the next notification, or after a second. A process that ends in between
-// sends again what was acknowledged last.
+// Acknowledgements are written together with the next notification, or after a second, and by the end of Run. After a
+// process that was killed the next one sends again what was acknowledged last; and as many more as queries were answered
+// since the link was last silent, because it may have been these that were acknowledged.
 //
 // # What can go wrong
 //

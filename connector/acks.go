@@ -308,13 +308,16 @@ func (a *acks) forget(seq uint64) {
 	}
 }
 
-// keep returns the oldest notification that may have to be sent again, settled or not, or 0.
+// keep returns the oldest notification that may have to be sent again, settled or not, or 0. If responses are acknowledged
+// too, as many of the newest things sent still await their status as are in flight or are responses: see learn.
 func (a *acks) keep() uint64 {
-	return min(firstSeq(&a.flights)-1, firstSeq(&a.recent)-1) + 1 // 0 is none: less 1, it is larger than all
+	doubtful := max(0, a.recent.len()-a.unsure-a.flights.len())
+	return min(firstSeq(&a.flights, 0)-1, firstSeq(&a.recent, doubtful)-1) + 1 // 0 is none: less 1, it is larger than all
 }
 
-func firstSeq(flights *deque[flight]) uint64 {
-	for i := range flights.len() {
+// firstSeq returns the first notification from a position on.
+func firstSeq(flights *deque[flight], from int) uint64 {
+	for i := from; i < flights.len(); i++ {
 		if f := flights.at(i); f.seq != 0 && !f.dropped {
 			return f.seq
 		}
@@ -324,7 +327,7 @@ func firstSeq(flights *deque[flight]) uint64 {
 
 // begin starts a session in which nothing is in flight. It returns the seq of the oldest notification that was, or 0.
 func (a *acks) begin(now time.Time) (resendFrom uint64) {
-	resendFrom = firstSeq(&a.flights)
+	resendFrom = firstSeq(&a.flights, 0)
 	if !a.heardAt.IsZero() {
 		a.window, a.credits = max(min(firstWindow, a.widest), a.window/2), 0
 	}

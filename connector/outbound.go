@@ -192,6 +192,8 @@ func (o *outbound) close() (left int) {
 	}
 	o.flushers = nil
 	left = o.held
+	o.acks.trust() // as when a link is lost
+	o.settle(o.settled, 0, 0)
 	if !o.queue.Durable() {
 		o.options.Group.outgoing.add(-o.bytes)
 		o.bytes = 0

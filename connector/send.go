@@ -16,7 +16,8 @@ import (
 //
 // If the outbox is full, SendNotification does what OutboxFull says; by default it waits, and ctx bounds that wait and
 // nothing else; in a Publish handler it also ends, with ErrOutboxFull, when more messages stand before the acknowledgements
-// than can be held. Errors: [ErrNotObject], [ErrTooLarge], [ErrOutboxFull], [ErrClosed], or what encoding message returned.
+// than can be held. Errors: [ErrNotObject], [ErrTooLarge], [ErrOutboxFull], [ErrClosed], what encoding
+// message returned, or what the outbox did, like a full disk.
 //
 // Vantiq acknowledges a notification by a status without an id. That acknowledgements are counted is therefore all that
 // the guarantee rests on, and a duplicate is possible after each loss of a link.
