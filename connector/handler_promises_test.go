@@ -158,7 +158,7 @@ func TestAPanicIsLoggedWithItsStack(t *testing.T) {
 		if e := queryError(t, err); e.Code != connector.CodePanic {
 			t.Error(e)
 		}
-		for _, want := range []string{"level=ERROR", "oh dear", "TestAPanicIsLoggedWithItsStack", "relations_test.go"} {
+		for _, want := range []string{"level=ERROR", "oh dear", "TestAPanicIsLoggedWithItsStack", "handler_promises_test.go"} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("the log does not say %s", want)
 			}
