@@ -18,7 +18,7 @@ const removeWithin = time.Second
 // A batch is what one transaction stores.
 type batch struct {
 	records []record
-	newest  uint64        // seq
+	newest  uint64        // seq of the last record
 	done    chan struct{} // closed when it is stored, or err is set
 	err     error
 }

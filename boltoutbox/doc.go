@@ -13,7 +13,7 @@
 // # What accepted means
 //
 // A notification is accepted when it and everything before it is on the disk. Notifications that are accepted at the same
-// time share one fsync, so many senders are much faster than one. With Options.NoSync it is accepted when the operating
+// time share a transaction and its syncs, so many senders are much faster than one. With Options.NoSync it is accepted when the operating
 // system has it: that survives the end of the process, kill -9 included, but not the end of the machine.
 //
 // Acknowledgements are written together with the next notification, or after a second, and by the end of Run. After a

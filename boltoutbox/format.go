@@ -10,7 +10,8 @@ import (
 // The file holds one bucket, named by its format, and in it every notification. The key is the source, behind its length,
 // and the sequence number, so that a source's notifications are together and in their order. The value is a checksum of
 // all the rest, the seq up to which the source's notifications were delivered by then, and the event: what is found of a
-// damaged file speaks for itself. Sequence numbers are given away once in the life of the file, whose bucket knows the last.
+// damaged file speaks for itself. No sequence number is given away twice, also not by the process after one that was killed,
+// unless the clock was set back: each begins at the last one that its bucket knows, or at the time in microseconds.
 
 var (
 	format    = []byte("vantiq connector outbox 1")
