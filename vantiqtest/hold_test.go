@@ -76,6 +76,7 @@ func TestHoldWrites(t *testing.T) {
 		if _, err := source.Notification(within(t)); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // until its status waits to be written
 		message := map[string]string{"x": strings.Repeat("x", 1000)}
 		sent := 0
 		for ; ; sent++ {
@@ -96,7 +97,7 @@ func TestHoldWrites(t *testing.T) {
 		go func() { blocked <- source.Publish(context.Background(), message) }()
 		synctest.Wait()
 		link.HoldWrites(false)
-		c.statuses(1) // it was sent before the publishes
+		c.statuses(1) // it is older than the publishes
 		for range sent + 1 {
 			receive[*protocol.Publish](c)
 		}
