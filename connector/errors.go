@@ -17,7 +17,8 @@ var (
 	ErrNotConnected = errors.New("the source is not connected")
 
 	// ErrOutboxFull is returned by SendNotification when there was no room in the outbox: at once with OutboxFull Fail,
-	// else when the wait for room ended. If it was ctx that ended it, the error also wraps ctx.Err().
+	// else when the wait for room ended. If it was ctx that ended it, the error also wraps ctx.Err(). A Receipt returns it
+	// when its notification was dropped to make room.
 	ErrOutboxFull = errors.New("the outbox is full: Vantiq acknowledges notifications more slowly than they are sent")
 
 	// ErrQueryAnswered is returned by everything that would answer a query a second time.
@@ -29,10 +30,12 @@ var (
 	// ErrNotObject is returned for a notification or a row that is not a JSON object.
 	ErrNotObject = errors.New("not a JSON object")
 
-	// ErrRefused is returned by Flush when Vantiq answered a notification with an error. It is not sent again.
+	// ErrRefused is returned by Flush and by a Receipt when Vantiq answered a notification with an error. It is not sent
+	// again.
 	ErrRefused = errors.New("Vantiq refused a notification")
 
-	// ErrUndelivered is returned by Run when the connection ended with notifications that Vantiq had not acknowledged.
+	// ErrUndelivered is returned by Run when the connection ended with notifications that Vantiq had not acknowledged, and
+	// by a Receipt when its notification was among them.
 	ErrUndelivered = errors.New("notifications were not delivered")
 
 	// ErrReconnectRequired is the cause with which Close is called when Vantiq asked for a new session.

@@ -47,6 +47,7 @@ type outbound struct {
 	waiters  list.List // of *waiter, for room in the outbox: first come, first served
 	partials list.List // of *waiter, for room among the answers
 	flushers []*flusher
+	receipts receipts
 
 	stuck func() // called when somebody begins to wait for acknowledgements
 	stats outboxStats
@@ -191,6 +192,7 @@ func (o *outbound) close() (left int) {
 		close(f.done)
 	}
 	o.flushers = nil
+	o.receipts.abandon(o.undelivered())
 	left = o.held
 	o.acks.trust() // as when a link is lost
 	o.settle(o.settled, 0, 0)

@@ -10,13 +10,24 @@ import (
 	"time"
 )
 
-// accept puts a notification into the outbox.
-func (o *outbound) accept(ctx context.Context, event json.RawMessage) error {
+// accept puts a notification into the outbox. Receipt is nil if nobody wants one.
+func (o *outbound) accept(ctx context.Context, event json.RawMessage, receipt *Receipt) error {
 	if err := o.reserve(ctx, len(event)); err != nil {
 		return err
 	}
+	if receipt != nil {
+		o.mu.Lock()
+		o.receipts.begin(receipt, o.accepted)
+		o.mu.Unlock()
+	}
 	seq, err := o.queue.Append(event)
 	o.mu.Lock()
+	if receipt != nil {
+		o.receipts.stored(receipt, seq, o.settled)
+		if o.closed {
+			o.receipts.abandon(o.undelivered())
+		}
+	}
 	if err != nil {
 		o.release(1, len(event))
 		o.mu.Unlock()
@@ -247,6 +258,7 @@ func (o *outbound) dropOldest(n int) {
 		}
 		o.stats.dropped++
 		o.acks.forget(oldest[0].Seq)
+		o.receipts.fail(oldest[0].Seq, fmt.Errorf("source %s: %w, and the oldest notification was dropped", o.source, ErrOutboxFull))
 		o.settle(oldest[0].Seq, 1, len(oldest[0].Event))
 	}
 	o.take(n)
@@ -260,6 +272,7 @@ func (o *outbound) settle(through uint64, notifications, bytes int) {
 		}
 		o.settled = through
 		o.release(notifications, bytes)
+		o.receipts.settle(through)
 		o.completeFlushers()
 	}
 	removable := min(o.settled, o.sent)
@@ -284,6 +297,17 @@ func (o *outbound) flush(ctx context.Context) error {
 func (o *outbound) land(ctx context.Context) error {
 	o.mu.Lock()
 	return o.awaitSettled(ctx, o.sent)
+}
+
+// awaitReceipt waits until the notification seq is settled.
+func (o *outbound) awaitReceipt(ctx context.Context, seq uint64) error {
+	o.mu.Lock()
+	return o.awaitSettled(ctx, seq)
+}
+
+// undelivered is what became of notifications that are left when the source connection closes.
+func (o *outbound) undelivered() error {
+	return fmt.Errorf("source %s: the connection closed before an acknowledgement came: %w", o.source, ErrUndelivered)
 }
 
 // awaitSettled is called with the mutex held, and releases it.

@@ -47,6 +47,7 @@ func (o *outbound) apply(outcome outcome) (report func()) {
 		if n, err := o.queue.Read(r.seq-1, entry[:], 0); err == nil && n == 1 && entry[0].Seq == r.seq {
 			refused = append(refused, told{entry[0].Event, r.err})
 		}
+		o.receipts.fail(r.seq, fmt.Errorf("source %s: %w: %w", o.source, ErrRefused, r.err))
 		for _, f := range o.flushers {
 			if r.seq <= f.target {
 				f.err = errors.Join(f.err, fmt.Errorf("%w: %w", ErrRefused, r.err))

@@ -29,9 +29,9 @@ type outboxModel struct {
 	newest   int      // all before it have been sent on some link
 	flights  []flying // what awaits a status, oldest first
 
-	window, credits                     int
-	sent, resent, acknowledged, dropped int
-	refused                             []int
+	window, credits            int
+	sent, resent, acknowledged int
+	refused, dropped           []int
 
 	statuses []bool // since the first error status; nil: nothing is in doubt
 	heard    time.Time
@@ -59,9 +59,9 @@ func (m *outboxModel) accept() {
 				m.flights[i].dropped = true
 			}
 		}
+		m.dropped = append(m.dropped, m.settled)
 		m.settled++
 		m.next = max(m.next, m.settled)
-		m.dropped++
 	}
 	m.accepted++
 	m.send(time.Now())
@@ -186,6 +186,7 @@ type outboxRun struct {
 	*outboxModel
 	sessions int // at the server
 	flushes  []*flushing
+	receipts []*connector.Receipt // of all that were accepted
 
 	reconfigured bool
 
@@ -231,10 +232,16 @@ func (r *outboxRun) watch() {
 
 func (r *outboxRun) sendSome(t *rapid.T) {
 	for range rapid.IntRange(1, 30).Draw(t, "notifications") {
-		r.must(r.conn.SendNotification(r.soon(), object{"n": r.accepted}))
-		synctest.Wait()
-		r.accept()
+		r.sendOne()
 	}
+}
+
+func (r *outboxRun) sendOne() {
+	receipt, err := r.conn.SendWithReceipt(r.soon(), object{"n": r.accepted})
+	r.must(err)
+	r.receipts = append(r.receipts, receipt)
+	synctest.Wait()
+	r.accept()
 }
 
 // release sends some of the statuses that are owed, one by one: whether the writer is quicker than the next status
@@ -339,7 +346,7 @@ func (r *outboxRun) check(t *rapid.T) {
 	got := r.conn.Stats()
 	want := got
 	want.Accepted, want.Acknowledged = uint64(r.accepted), uint64(r.outboxModel.acknowledged)
-	want.Refused, want.Dropped = uint64(len(r.refused)), uint64(r.dropped)
+	want.Refused, want.Dropped = uint64(len(r.refused)), uint64(len(r.dropped))
 	want.Sent, want.Resent = uint64(r.sent), uint64(r.resent)
 	want.Queued, want.Window = r.accepted-r.settled, r.window
 	if got != want {
@@ -351,6 +358,7 @@ func (r *outboxRun) check(t *rapid.T) {
 	if !slices.Equal(r.told, r.refused) {
 		t.Fatalf("refused %v, want %v", r.told, r.refused)
 	}
+	r.checkReceipts(t)
 	r.flushes = slices.DeleteFunc(r.flushes, func(f *flushing) bool {
 		select {
 		case err := <-f.done:
@@ -368,6 +376,24 @@ func (r *outboxRun) check(t *rapid.T) {
 	})
 }
 
+// checkReceipts checks that each receipt tells the truth, and no more than is known.
+func (r *outboxRun) checkReceipts(t *rapid.T) {
+	for n, receipt := range r.receipts {
+		settled := false
+		select {
+		case <-receipt.Done():
+			settled = true
+		default:
+		}
+		err := receipt.Err()
+		refused, dropped := slices.Contains(r.refused, n), slices.Contains(r.dropped, n)
+		if settled != (n < r.settled) || refused != errors.Is(err, connector.ErrRefused) ||
+			dropped != errors.Is(err, connector.ErrOutboxFull) || !refused && !dropped && err != nil {
+			t.Fatalf("receipt %d: settled %t, %v, when %d were settled, %v refused and %v dropped", n, settled, err, r.settled, r.refused, r.dropped)
+		}
+	}
+}
+
 // finish lets the server acknowledge whatever comes: then everything arrives.
 func (r *outboxRun) finish(t *rapid.T) {
 	r.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
@@ -381,7 +407,7 @@ func (r *outboxRun) finish(t *rapid.T) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := inOrder(r.seen, r.accepted); err != nil && r.dropped == 0 {
+	if err := inOrder(r.seen, r.accepted); err != nil && r.dropped == nil {
 		t.Fatal(err)
 	}
 	s := r.conn.Stats()
@@ -404,8 +430,7 @@ func TestNotificationsFollowTheirModel(t *testing.T) {
 			r.watch()
 			r.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
 			r.connect(connector.Handlers{})
-			r.accept() // one that is acknowledged: this server does so
-			r.must(r.conn.SendNotification(r.soon(), object{"n": 0}))
+			r.sendOne() // and it is acknowledged: this server does so
 			r.check(t)
 			r.release(t)
 			t.Repeat(map[string]func(*rapid.T){

@@ -26,7 +26,7 @@ func (c *SourceConnection) SendNotification(ctx context.Context, message any) er
 	if err != nil {
 		return err
 	}
-	return c.out.accept(ctx, event)
+	return c.out.accept(ctx, event, nil)
 }
 
 func (c *SourceConnection) encodeEvent(message any) (json.RawMessage, error) {
