@@ -20,8 +20,8 @@ type RefusedHook interface {
 	OnRefused(source string, event json.RawMessage, err *StatusError)
 }
 
-// HandlerHook is told each call of a handler, "connect", "publish", "query" or "close", and of work started with Go, "go":
-// how long it took and the error it returned.
+// HandlerHook is told each call of a handler, "connect", "publish", "query" or "close", of work started with Go, "go", and
+// of what Poll calls, "poll": how long it took and the error it returned.
 type HandlerHook interface {
 	OnHandled(source, handler string, took time.Duration, err error)
 }

@@ -237,7 +237,7 @@ func (s *session) launch(work func(ctx context.Context) error) error {
 			t.end()
 		}()
 		err := s.c.call("go", func() error { return work(ctx) })
-		if err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {
+		if err != nil && !(ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)))) {
 			s.c.log.Error("work started with Go ended with an error", "error", err)
 		}
 	}()
