@@ -18,43 +18,47 @@ type derivedHealth struct {
 	probe    *health.Probe
 	logger   *slog.Logger
 	required int // connected sources that make the set healthy
+	once     bool
 	grace    time.Duration
 	again    time.Duration // how soon a port that was taken is tried again
 
 	mu        sync.Mutex
-	connected int
-	overdue   *time.Timer // runs while the set is healthy and too few sources are connected
-	retry     *time.Timer // runs while the set should be healthy and its port is taken
+	connected map[string]bool // the sources that count as connected
+	overdue   *time.Timer     // runs while the set is healthy and too few sources are connected
+	retry     *time.Timer     // runs while the set should be healthy and its port is taken
 }
 
 func newDerivedHealth(probe *health.Probe, logger *slog.Logger, o options, sources int) *derivedHealth {
-	d := &derivedHealth{probe: probe, logger: logger, required: sources, grace: o.grace, again: 10 * time.Second}
+	d := &derivedHealth{probe: probe, logger: logger, required: sources, once: o.rule == Once, grace: o.grace,
+		again: 10 * time.Second, connected: map[string]bool{}}
 	if o.rule == Any {
 		d.required = 1
 	}
 	return d
 }
 
-// OnState counts the connected sources.
-func (d *derivedHealth) OnState(_ string, from, to connector.State, _ error) {
+// OnState notes which sources are connected.
+func (d *derivedHealth) OnState(source string, _, to connector.State, _ error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	before := len(d.connected)
 	switch {
-	case from != connector.Connected && to == connector.Connected:
-		d.connected++
-	case from == connector.Connected && to != connector.Connected:
-		d.connected--
-	default:
-		return
+	case to == connector.Connected:
+		d.connected[source] = true
+	case !d.once, to == connector.Closed:
+		delete(d.connected, source)
 	}
 	switch {
-	case d.connected >= d.required:
+	case len(d.connected) == before:
+	case d.enough():
 		d.stopTimer()
 		d.declareHealthy()
 	case d.probe.Status() == health.Healthy && d.overdue == nil:
 		d.overdue = time.AfterFunc(d.grace, d.expire)
 	}
 }
+
+func (d *derivedHealth) enough() bool { return len(d.connected) >= d.required }
 
 // declareHealthy may fail because the port is taken; it is then tried again and again.
 func (d *derivedHealth) declareHealthy() {
@@ -69,7 +73,7 @@ func (d *derivedHealth) declareHealthy() {
 		}
 		d.retry.Reset(d.again)
 	case before != health.Healthy:
-		d.logger.Info("healthy", "connected", d.connected)
+		d.logger.Info("healthy", "connected", len(d.connected))
 	}
 }
 
@@ -77,7 +81,7 @@ func (d *derivedHealth) declareHealthy() {
 func (d *derivedHealth) tryAgain() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.retry != nil && d.connected >= d.required {
+	if d.retry != nil && d.enough() {
 		d.declareHealthy()
 	}
 }
@@ -86,12 +90,12 @@ func (d *derivedHealth) tryAgain() {
 func (d *derivedHealth) expire() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.overdue == nil || d.connected >= d.required {
+	if d.overdue == nil || d.enough() {
 		return // reconnected while the timer fired
 	}
 	d.overdue = nil
 	if d.probe.DeclareUnhealthy() == nil {
-		d.logger.Warn("unhealthy: too few sources are connected", "connected", d.connected, "required", d.required)
+		d.logger.Warn("unhealthy: too few sources are connected", "connected", len(d.connected), "required", d.required)
 	}
 }
 

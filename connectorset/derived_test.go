@@ -1,10 +1,12 @@
 package connectorset_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/connectorset"
 	"github.com/vantiq-go/connectorsdk/connectortest"
 	"github.com/vantiq-go/connectorsdk/health"
@@ -56,6 +58,46 @@ func TestDerivedFromAll(t *testing.T) {
 		if got := running.Source("B").Sessions(); got != 2 {
 			t.Errorf("%d sessions of B, want 2", got)
 		}
+	})
+}
+
+func TestDerivedFromHavingBeenConnectedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mayConnect := make(chan struct{})
+		handlers := connector.Handlers{Connect: func(_ context.Context, c *connector.SourceConnection, _ connector.Document) error {
+			if c.Source() == "B" {
+				<-mayConnect
+			}
+			return nil
+		}}
+		running := connectortest.Start(t, handlers, connectortest.WithoutWaiting(), connectortest.WithSource("A", nil),
+			connectortest.WithSource("B", nil), connectortest.WithSet(connectorset.Derived(connectorset.Once, grace)))
+		expect := func(want health.Status, when string) {
+			t.Helper()
+			synctest.Wait()
+			if got := running.Set.Health(); got != want {
+				t.Errorf("%v %s, want %v", got, when, want)
+			}
+		}
+		time.Sleep(time.Hour)
+		expect(health.Undeclared, "when B has never been connected")
+
+		away(running.Source("A"))
+		close(mayConnect)
+		time.Sleep(5 * time.Minute)
+		expect(health.Healthy, "when each has been connected, though not at the same time")
+
+		running.Network.Partition()
+		time.Sleep(time.Hour)
+		expect(health.Healthy, "in a long outage")
+
+		if err := running.Connection("B").Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(grace - time.Second)
+		expect(health.Healthy, "within the grace period")
+		time.Sleep(2 * time.Second)
+		expect(health.Unhealthy, "when B has ended for good")
 	})
 }
 

@@ -52,8 +52,8 @@ func StopOnError() Option {
 	return func(o *options) { o.stopOnError = true }
 }
 
-// Derived declares the set healthy as soon as all, or any, of its sources are connected, and unhealthy when that has not
-// been so for the grace period, so that an ordinary reconnect does not restart the pod. Zero grace means at once. A source
+// Derived declares the set healthy as soon as its sources are connected as rule says, and unhealthy when that has not been
+// so for the grace period, so that an ordinary reconnect does not restart the pod. Zero grace means at once. A source
 // that has ended counts as not connected. The set's Declare methods then return an error; those of the source
 // connections must not be called.
 func Derived(rule Rule, grace time.Duration) Option {
@@ -64,6 +64,7 @@ func Derived(rule Rule, grace time.Duration) Option {
 type Rule int
 
 const (
-	All Rule = iota // every source
-	Any             // at least one
+	All  Rule = iota // every source
+	Any              // at least one
+	Once             // every source has been: what is lost later comes back by itself, and a restart would not help
 )

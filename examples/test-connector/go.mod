@@ -3,7 +3,6 @@ module github.com/vantiq-go/connectorsdk/examples/test-connector
 go 1.25.0
 
 require (
-	github.com/lmittmann/tint v1.2.1
 	github.com/vantiq-go/connectorsdk v0.0.0
 	github.com/vantiq-go/connectorsdk/boltoutbox v0.0.0
 	go.uber.org/goleak v1.3.0
@@ -13,6 +12,7 @@ require (
 	github.com/cenkalti/backoff/v4 v4.3.0 // indirect
 	github.com/gofrs/flock v0.13.1 // indirect
 	github.com/gorilla/websocket v1.5.3 // indirect
+	github.com/lmittmann/tint v1.2.1 // indirect
 	github.com/magiconair/properties v1.18.12 // indirect
 	go.etcd.io/bbolt v1.5.0 // indirect
 	golang.org/x/net v0.47.0 // indirect

@@ -6,57 +6,34 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 
 	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/connectorset"
+	"github.com/vantiq-go/connectorsdk/program"
 )
 
-func main() {
-	file := flag.String("config", "", "read this `file` instead of serverConfig/server.config or server.config")
-	version := flag.Bool("version", false, "print the SDK's version and exit")
-	flag.Parse()
-	if *version {
-		fmt.Println(sdkVersion())
-		return
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *file)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "test-connector:", strings.ReplaceAll(err.Error(), "\n", "; "))
-		os.Exit(1)
-	}
-}
+func main() { program.Main(serve) }
 
-// run serves the sources until ctx ends, which drains them, or until they have ended with errors.
-func run(ctx context.Context, file string) (err error) {
-	logger, err := newLogger(os.Stderr, os.Getenv("LOG_LEVEL"))
-	if err != nil {
-		return err
-	}
+// serve serves the sources until ctx ends, which drains them, or until they have ended with errors. It does not use
+// env.Options: the health port is what the handlers declare.
+func serve(ctx context.Context, env program.Env) (err error) {
 	options, err := queryTimeout()
 	if err != nil {
 		return err
 	}
-	durable, closeOutbox, err := openOutbox(logger)
+	durable, closeOutbox, err := openOutbox(env.Logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeOutbox()) }()
-	options = append(append(options, durable...), connectorset.WithFile(file), connectorset.WithLogger(logger))
+	options = append(append(options, durable...), connectorset.WithFile(env.File), connectorset.WithLogger(env.Logger))
 	set, err := connectorset.Load(options...)
 	if err != nil {
 		return err
 	}
-	set.SetHandlers(newHandlers(ctx, logger))
-	return leave(ctx, logger, set.Run(ctx))
+	set.SetHandlers(newHandlers(ctx, env.Logger))
+	return leave(ctx, env.Logger, set.Run(ctx))
 }
 
 // leave decides how to exit. Whoever tells a connector to go while Vantiq is away gets what he asked for: what could not

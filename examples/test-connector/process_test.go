@@ -367,7 +367,7 @@ func TestProcessRefusesWhatIsWrong(t *testing.T) {
 func TestProcessTellsItsVersion(t *testing.T) {
 	p := prepare(t, build(t), "")
 	p.Args = append(p.Args, "-version")
-	if err := p.Run(); err != nil || !strings.HasPrefix(p.out.String(), sdkModule+" ") {
+	if err := p.Run(); err != nil || !strings.HasPrefix(p.out.String(), "github.com/vantiq-go/connectorsdk ") {
 		t.Errorf("it ended with %v and wrote %q", err, p.out)
 	}
 }
