@@ -154,7 +154,12 @@ func TestASourceThatEndsWithAnErrorDoesNotStopTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended []string
 		var log bytes.Buffer
+		probe := health.NewProbe("")
+		if err := probe.DeclareHealthy(); err != nil {
+			t.Fatal(err)
+		}
 		running := connectortest.Start(t, echo, connectortest.WithoutWaiting(),
+			connectortest.WithConfig(func(c *connectorset.Config) { c.Probe = probe }),
 			connectortest.WithSource("Good", nil), connectortest.WithSource("Bad", nil), connectortest.WithSource("Fine", nil),
 			connectortest.WithSet(rejected("Bad"),
 				connectorset.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
@@ -165,9 +170,6 @@ func TestASourceThatEndsWithAnErrorDoesNotStopTheOthers(t *testing.T) {
 					}
 					ended = append(ended, source)
 				})))
-		if err := running.Set.DeclareHealthy(); err != nil {
-			t.Fatal(err)
-		}
 		time.Sleep(time.Second) // dials are paced
 		synctest.Wait()
 		if fmt.Sprint(ended) != "[Bad]" || running.Set.Health() != health.Unhealthy {

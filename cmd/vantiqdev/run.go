@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -49,7 +50,7 @@ var errInterrupted = errors.New("interrupted")
 
 func (r *runner) run() error {
 	var err error
-	if r.target, err = readTarget(r.config); err != nil {
+	if r.target, err = readTarget(cmp.Or(r.config, r.ownConfig)); err != nil {
 		return err
 	}
 	p, err := find(r.program)
@@ -141,7 +142,9 @@ func (r *runner) serve(p program, server *vantiqtest.Server, x *exchange) error 
 	if r.config != "" {
 		args = append([]string{"-config", r.config}, args...)
 	}
-	child, err := r.start(exec.Command(p.path, args...))
+	command := exec.Command(p.path, args...)
+	command.Dir = r.directory
+	child, err := r.start(command)
 	if err != nil {
 		return fmt.Errorf("%s does not start: %w", r.program, err)
 	}

@@ -17,6 +17,8 @@ type runFlags struct {
 	args    []string // for the program
 
 	config             string
+	directory          string // where the program runs, if not here
+	ownConfig          string // the server.config there
 	once               bool
 	timeout            time.Duration
 	sample             sample
@@ -34,7 +36,10 @@ const runUsage = `Run starts a local Vantiq where server.config says that Vantiq
 publishes a sample message to each source, sends it a sample query, shows what comes of it, and goes on until Ctrl-C.
 
 PROGRAM is a Go package, like ./examples/echo-connector, or an executable. It runs in this directory, with the same
-environment and the arguments that follow it.
+environment and the arguments that follow it. A directory that has a server.config of its own is also where it runs, and a
+vantiqdev.json there says what -config-json, -publish, -query and -expect-notification are by default:
+
+	{"config": {}, "publish": {"text": "hello"}, "query": {"limit": 3}, "expectNotification": true}
 
 Usage:
 
@@ -61,7 +66,7 @@ func parseRunFlags(args []string, out io.Writer) (runFlags, error) {
 	set.Var(&f.sample.publish, "publish", "the sample message, a `JSON` object")
 	set.Var(&f.sample.query, "query", "the parameters of the sample query, a `JSON` object")
 	set.BoolVar(&f.expectNotification, "expect-notification", false,
-		"the sample exchange is not complete without a notification (default true for the echo connector and its samples)")
+		"the sample exchange is not complete without a notification (default as in vantiqdev.json, with its samples)")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			_, _ = fmt.Fprint(out, runUsage)
@@ -79,10 +84,7 @@ func parseRunFlags(args []string, out io.Writer) (runFlags, error) {
 	}
 	given := make(map[string]bool)
 	set.Visit(func(g *flag.Flag) { given[g.Name] = true })
-	if !given["expect-notification"] {
-		f.expectNotification = nameOf(f.program) == "echo-connector" && !given["config-json"] && !given["publish"]
-	}
-	return f, nil
+	return f, f.takeSurroundings(given)
 }
 
 // A documentFlag is a flag whose value is a JSON object.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -38,18 +40,52 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-func TestNotificationIsExpectedOfTheEchoConnector(t *testing.T) {
-	for args, want := range map[string]bool{
-		"./examples/echo-connector":                               true,
-		"-query {} echo-connector.exe -publish {}":                true,
-		"./examples/test-connector":                               false,
-		"-publish {} ./examples/echo-connector":                   false,
-		"-expect-notification=false ./examples/echo-connector":    false,
-		"-expect-notification -publish {} ./my-connector/main.go": true,
+func TestSamplesOfTheConnectorsDirectory(t *testing.T) {
+	directory := t.TempDir()
+	if err := os.WriteFile(directory+"/vantiqdev.json", []byte(`{"config": {"a": 1}, "publish": {"b": 2}, "expectNotification": true}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"../../examples/echo-connector":                            `{} {"text": "hello"} {"limit": 3} true`,
+		"../../examples/test-connector":                            `{} {"text":"hello"} {"limit":3} false`,
+		"-publish {} ../../examples/echo-connector":                `{} {} {"limit": 3} false`,
+		"-expect-notification=false ../../examples/echo-connector": `{} {"text": "hello"} {"limit": 3} false`,
+		directory: `{"a": 1} {"b": 2} {"limit":3} true`,
+		"-config-json {} -query {} -expect-notification " + directory: `{} {"b": 2} {} true`,
+		"-config-json {} " + directory:                                `{} {"b": 2} {"limit":3} false`,
 	} {
 		f, err := parseRunFlags(strings.Fields(args), os.Stdout)
-		if err != nil || f.expectNotification != want {
-			t.Errorf("%s: %t (%v)", args, f.expectNotification, err)
+		got := fmt.Sprint(f.sample.config, " ", f.sample.publish, " ", f.sample.query, " ", f.expectNotification)
+		if err != nil || got != want {
+			t.Errorf("%s: %s (%v), want %s", args, got, err, want)
 		}
+	}
+	for _, bad := range []string{`{"publish": [1]}`, `{"publsh": {}}`, `{`, ``} {
+		if err := os.WriteFile(directory+"/vantiqdev.json", []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := parseRunFlags([]string{directory}, os.Stdout)
+		if err == nil || !strings.Contains(err.Error(), "vantiqdev.json") || !strings.Contains(err.Error(), "which are JSON objects") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+func TestAServerConfigOfTheConnectorsOwnIsUsed(t *testing.T) {
+	directory := t.TempDir()
+	file := filepath.Join(directory, "serverConfig", "server.config")
+	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := parseRunFlags([]string{directory}, os.Stdout)
+	if err != nil || f.directory != directory || f.ownConfig != file {
+		t.Errorf("%+v (%v)", f, err)
+	}
+	f, err = parseRunFlags([]string{"-config", "other", directory}, os.Stdout)
+	if err != nil || f.directory != "" || f.ownConfig != "" {
+		t.Errorf("with -config: %+v (%v)", f, err)
 	}
 }
