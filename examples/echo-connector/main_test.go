@@ -3,18 +3,45 @@ package main
 import (
 	"bytes"
 	"debug/elf"
-	"net"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/connectortest"
+	"github.com/vantiq-go/connectorsdk/protocol"
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
+
+func TestSourceTypeNamesPropertiesThatExist(t *testing.T) {
+	text, err := os.ReadFile("deploy/source-type.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sourceType struct{ BaseConfigProperties []string }
+	if err := json.Unmarshal(text, &sourceType); err != nil || len(sourceType.BaseConfigProperties) == 0 {
+		t.Fatalf("%s: %v", text, err)
+	}
+	for _, property := range sourceType.BaseConfigProperties {
+		var value any = "> "
+		for _, step := range slices.Backward(strings.Split(property, ".")) {
+			value = map[string]any{step: value}
+		}
+		document, err := protocol.NewDocument(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := connector.DecodeConfig[config](document); err != nil {
+			t.Errorf("%s: %v", property, err)
+		}
+	}
+}
 
 func TestEcho(t *testing.T) {
 	running := connectortest.Start(t, handlers,
@@ -45,8 +72,8 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// build builds the connector as the image does, and returns a directory laid out like /app: the program below it, and
-// the configuration of the ConfigMap for the given server.
+// build builds the connector as the image does, and returns a directory laid out like /app: the program below it, and a
+// configuration for the given server.
 func build(t *testing.T, targetServer string) (directory, program string) {
 	t.Helper()
 	directory = t.TempDir()
@@ -56,9 +83,7 @@ func build(t *testing.T, targetServer string) (directory, program string) {
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	content := at(t, kubernetes(t)["ConfigMap"], "data", "server.config").(string)
-	content = strings.ReplaceAll(content, "https://dev.vantiq.com", targetServer)
-	content = strings.ReplaceAll(content, "8000", freePort(t))
+	content := "targetServer=" + targetServer + "\nsources=EchoSource\ntcpProbePort=0\n"
 	if err := os.Mkdir(filepath.Join(directory, "serverConfig"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -66,20 +91,6 @@ func build(t *testing.T, targetServer string) (directory, program string) {
 		t.Fatal(err)
 	}
 	return directory, program
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 // command returns the program, to be run in the directory with an auth token, and what it will write to standard error.

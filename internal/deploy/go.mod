@@ -1,0 +1,18 @@
+module github.com/vantiq-go/connectorsdk/internal/deploy
+
+go 1.25.0
+
+require (
+	github.com/vantiq-go/connectorsdk v0.0.0
+	go.yaml.in/yaml/v3 v3.0.6
+)
+
+require (
+	github.com/cenkalti/backoff/v4 v4.3.0 // indirect
+	github.com/gorilla/websocket v1.5.3 // indirect
+	github.com/magiconair/properties v1.18.12 // indirect
+	golang.org/x/net v0.47.0 // indirect
+	golang.org/x/time v0.14.0 // indirect
+)
+
+replace github.com/vantiq-go/connectorsdk => ../..
