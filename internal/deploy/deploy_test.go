@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestKubernetesManifestAgreesWithItself(t *testing.T) {
@@ -37,9 +36,8 @@ func TestKubernetesManifestAgreesWithItself(t *testing.T) {
 		if config.TCPProbeHost != "" {
 			c.Errorf("the health port is open on %s only, and the kubelet comes from outside", config.TCPProbeHost)
 		}
-		grace := time.Duration(c.at(c.pod(), "terminationGracePeriodSeconds").(int)) * time.Second
-		if config.DrainTime >= grace {
-			c.Errorf("drainTime is %v, the grace period %v", config.DrainTime, grace)
+		if grace := c.at(c.pod(), "terminationGracePeriodSeconds").(int); config.DrainTime.Seconds() >= float64(grace) {
+			c.Errorf("drainTime is %v, the grace period %d s", config.DrainTime, grace)
 		}
 	})
 }
