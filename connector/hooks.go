@@ -5,10 +5,15 @@ import (
 	"time"
 )
 
-// A Hook is told what happens, typically to count it. It implements one or more of [StateHook], [RefusedHook] and
-// [HandlerHook]; which, is looked up once. Hooks are called on the goroutine on which it happens and must be quick and
+// A Hook is told what happens, typically to count it. It implements one or more of [ConnectionHook], [StateHook],
+// [RefusedHook] and [HandlerHook]; which, is looked up once. Hooks are called on the goroutine on which it happens and must be quick and
 // safe for concurrent use. Experimental: these interfaces may change before v1.
 type Hook any
+
+// ConnectionHook is told each source connection that [New] is about to return, to read its Stats, State and Health later.
+type ConnectionHook interface {
+	OnConnection(c *SourceConnection)
+}
 
 // StateHook is told each change of a source connection's state. Cause is the error that led to it, if one did.
 type StateHook interface {
@@ -27,13 +32,17 @@ type HandlerHook interface {
 }
 
 type hooks struct {
-	state   []StateHook
-	refused []RefusedHook
-	handler []HandlerHook
+	connection []ConnectionHook
+	state      []StateHook
+	refused    []RefusedHook
+	handler    []HandlerHook
 }
 
 func sortHooks(all []Hook) (h hooks) {
 	for _, hook := range all {
+		if n, ok := hook.(ConnectionHook); ok {
+			h.connection = append(h.connection, n)
+		}
 		if s, ok := hook.(StateHook); ok {
 			h.state = append(h.state, s)
 		}

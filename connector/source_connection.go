@@ -83,6 +83,9 @@ func New(source string, options Options) (*SourceConnection, error) {
 	c.handlers.Store(&Handlers{})
 	c.in = newInbound(c)
 	c.out = newOutbound(source, c.options, c.log, &c.messages, queue, c.in.nudge)
+	for _, hook := range c.hooks.connection {
+		hook.OnConnection(c)
+	}
 	return c, nil
 }
 
