@@ -68,4 +68,7 @@ type budget struct {
 // full reports whether n more bytes would be too many. Racing callers may overshoot by a message each.
 func (b *budget) full(n int) bool { return b.held.Load()+int64(n) > b.limit }
 
+// used returns the share of the budget that is held.
+func (b *budget) used() float64 { return float64(b.held.Load()) / float64(b.limit) }
+
 func (b *budget) add(n int) { b.held.Add(int64(n)) }

@@ -171,6 +171,18 @@ func (o *outbound) hasRoom(n int) bool {
 	return o.held < o.options.OutboxMessages && o.bytes+n <= o.options.OutboxBytes
 }
 
+// used returns how near the outbox is to the limits that hasRoom knows.
+func (o *outbound) used() float64 {
+	if o.held == 0 {
+		return 0
+	}
+	used := max(float64(o.held)/float64(o.options.OutboxMessages), float64(o.bytes)/float64(o.options.OutboxBytes))
+	if !o.queue.Durable() {
+		used = max(used, o.options.Group.outgoing.used())
+	}
+	return used
+}
+
 // relax is called when published messages can no longer be queued because their handler waits for room in the outbox. The
 // acknowledgements that would make room are behind more such messages in the stream: as many as TCP holds. To read those
 // and still keep up, as many notifications must be in flight as there are messages in the stream, so that from now on

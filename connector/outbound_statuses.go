@@ -135,4 +135,5 @@ func (o *outbound) fill(s *Stats) {
 	s.Accepted, s.Sent, s.Resent = o.stats.accepted, o.stats.sent, o.stats.resent
 	s.Acknowledged, s.Refused, s.Dropped = o.stats.acknowledged, o.stats.refused, o.stats.dropped
 	s.Queued, s.Window, s.AnswersInterrupted = o.held, o.acks.window, o.stats.interrupted
+	s.OutboxUsed = o.used()
 }

@@ -13,6 +13,10 @@ type Stats struct {
 	Queued       int    // notifications in the outbox now, in flight or not
 	Window       int    // notifications that may be in flight now
 
+	// OutboxUsed is how full the outbox is now, from 0 to 1: of OutboxMessages, of OutboxBytes, or of the memory that all
+	// sources share, whichever is nearest to its limit. What an earlier process left may exceed 1.
+	OutboxUsed float64
+
 	Publishes        uint64 // messages handed to the Publish handler
 	PublishErrors    uint64 // of those, how many it returned an error for, or panicked at
 	PublishesDropped uint64 // messages dropped: too many before the first Connect, no handler, or draining
