@@ -40,6 +40,11 @@ func Each(change func(source string, o *connector.Options)) Option {
 	return func(o *options) { o.each = append(o.each, change) }
 }
 
+// WithHooks adds hooks to those of the Config, for all sources, to count what happens; see [connector.Hook].
+func WithHooks(hooks ...connector.Hook) Option {
+	return Each(func(_ string, o *connector.Options) { o.Hooks = append(o.Hooks, hooks...) })
+}
+
 // OnEnd calls report for each source whose connection has ended with an error, once. The other sources go on. It is
 // called on a goroutine of the set, several at a time; Run waits for it.
 func OnEnd(report func(source string, err error)) Option {

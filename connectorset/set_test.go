@@ -370,6 +370,25 @@ func TestEachSourceHasOptionsOfItsOwn(t *testing.T) {
 	}
 }
 
+// A made is a hook that remembers for which sources it was told a connection.
+type made struct{ sources []string }
+
+func (m *made) OnConnection(c *connector.SourceConnection) { m.sources = append(m.sources, c.Source()) }
+
+func TestHooksAreAddedForAllSources(t *testing.T) {
+	var ofConfig, one, two made
+	c := config("A", "B")
+	c.Hooks = []connector.Hook{&ofConfig}
+	if _, err := connectorset.New(c, connectorset.WithHooks(&one), connectorset.WithHooks(&two)); err != nil {
+		t.Fatal(err)
+	}
+	for _, hook := range []made{ofConfig, one, two} {
+		if fmt.Sprint(hook.sources) != "[A B]" {
+			t.Errorf("told %v", hook.sources)
+		}
+	}
+}
+
 // The pace of a set's dials goes by how many sources it has.
 func TestASetOfManySourcesDialsFaster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
