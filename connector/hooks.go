@@ -6,8 +6,8 @@ import (
 )
 
 // A Hook is told what happens, typically to count it. It implements one or more of [ConnectionHook], [StateHook],
-// [RefusedHook] and [HandlerHook]; which, is looked up once. Hooks are called on the goroutine on which it happens and must be quick and
-// safe for concurrent use. Experimental: these interfaces may change before v1.
+// [RefusedHook] and [HandlerHook]; which, is looked up once. Hooks are called on the goroutine on which it happens and
+// must be quick and safe for concurrent use. Experimental: these interfaces may change before v1.
 type Hook any
 
 // ConnectionHook is told each source connection that [New] is about to return, to read its Stats, State and Health later.
