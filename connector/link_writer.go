@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -61,6 +62,9 @@ func (l *link) write() {
 		err := l.writeBatch(b, frames)
 		l.owner.written(l, b, err)
 		b.reset()
+		if errors.Is(err, websocket.ErrCloseSent) {
+			<-l.readerGone // it knows why the link has ended
+		}
 		if err != nil {
 			l.fail(fmt.Errorf("writing to the link: %w", err))
 		}
