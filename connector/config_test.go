@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -265,6 +266,7 @@ func FuzzDecodeConfig(f *testing.F) {
 		}
 		got, err := connector.DecodeConfig[plainConfig](config)
 		_, _ = connector.DecodeConfig[pollConfig](config)
+		_, _ = connector.DecodeConfig[defaults](config)
 		if err != nil {
 			if err.Error() == "" {
 				t.Error("an error without a text")
@@ -304,5 +306,88 @@ func TestDecodeConfigLeavesVantiqsOwnMemberAlone(t *testing.T) {
 	}
 	if _, err := connector.DecodeConfig[*pollConfig](document(t, `{"general":{"host":"::1","port":1,"tls":false},"polls":[]}`)); err == nil {
 		t.Error("Validate of a pointer type is not called")
+	}
+}
+
+// What only encoding/json noticed came alone and without a path, or not at all: a list that was too long lost its end, and
+// null in a list became an empty struct.
+func TestDecodeConfigReportsEveryMistakeWithItsPath(t *testing.T) {
+	type config struct {
+		Ports   map[uint16]string    `json:"ports,omitempty"`
+		Hosts   map[netip.Addr]bool  `json:"hosts,omitempty"`
+		Key     []byte               `json:"key,omitempty"`
+		Fixed   [2]byte              `json:"fixed,omitzero"`
+		Pair    [2]int               `json:"pair,omitzero"`
+		Exact   json.Number          `json:"exact,omitempty"`
+		List    []Common             `json:"list,omitempty"`
+		Labels  map[string]string    `json:"labels,omitempty"`
+		Further []connector.Document `json:"further,omitempty"`
+	}
+	_, err := connector.DecodeConfig[config](document(t, `{"ports":{"70000":"a"},"hosts":{"nowhere":true},"key":"%","fixed":"aGk=","pair":[1,2,3],"exact":"ten","list":[null],"labels":{"a":null},"further":[[1],null]}`))
+	for _, want := range []string{
+		"ports[70000]: the key does not fit", "hosts[nowhere]: the key does not fit", `key: "%" is not base64`, `fixed: "aGk=" is not a list`,
+		"pair: a list of 3, and not of 2", `exact: "ten" is not a number`, "list[0]: missing", "labels[a]: missing", "further[0]: a list is not an object", "further[1]: missing",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not reported in: %v", want, err)
+		}
+	}
+	got, err := connector.DecodeConfig[config](document(t, `{"ports":{"80":"a"},"hosts":{"::1":"true"},"key":"aGk=","fixed":[1,"2"],"pair":[1,2],"exact":0.10,"further":[{}]}`))
+	if err != nil || got.Ports[80] != "a" || !got.Hosts[netip.IPv6Loopback()] || string(got.Key) != "hi" || got.Fixed != [2]byte{1, 2} || got.Exact != "0.10" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Of two fields with one name, encoding/json fills the one that is embedded less deeply; the other was checked.
+func TestDecodeConfigChecksTheFieldThatIsFilled(t *testing.T) {
+	type inner struct {
+		Port string `json:"port"`
+	}
+	type Deep struct{ inner }
+	type Flat struct {
+		Port int `json:"port"`
+	}
+	type config struct {
+		Deep
+		Flat
+	}
+	if got, err := connector.DecodeConfig[config](document(t, `{"port":"80"}`)); err != nil || got.Flat.Port != 80 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+type manyProblems struct{ Name string }
+
+func (m manyProblems) Validate() error {
+	var problems []error
+	for range 100 {
+		problems = append(problems, errors.New("name: "+m.Name))
+	}
+	return errors.Join(problems...)
+}
+
+type wrapped struct{}
+
+func (wrapped) Validate() error {
+	one, two := errors.New("one"), errors.New("two")
+	return errors.Join(errors.Join(one, two), fmt.Errorf("both %w and %w", one, two))
+}
+
+func TestWhatValidateSaysKeepsItsWords(t *testing.T) {
+	if _, err := connector.DecodeConfig[wrapped](document(t, `{}`)); err == nil || err.Error() != "source configuration: one\ntwo\nboth one and two" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWhatValidateSaysIsBounded(t *testing.T) {
+	for name, want := range map[string]int{"a": 500, strings.Repeat("\x1b", 1_000_000): 200_000} {
+		config, err := protocol.NewDocument(map[string]any{"Name": name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = connector.DecodeConfig[manyProblems](config)
+		if err == nil || len(err.Error()) > want || !strings.Contains(err.Error(), "and 50 more") || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%d bytes: %.300q", len(err.Error()), err)
+		}
 	}
 }

@@ -101,16 +101,24 @@ func ExampleRows() {
 // Everything that is wrong with a source configuration is reported at once.
 func ExampleDecodeConfig() {
 	type config struct {
-		Host string `json:"host"`
-		Port int    `json:"port"`
+		Host    string        `json:"host"`
+		Port    int           `json:"port" default:"5432"`
+		Timeout time.Duration `json:"timeout" default:"30s"`
+		Mode    string        `json:"mode" default:"verify" enum:"disable, verify"`
 	}
-	document, _ := protocol.NewDocument(map[string]any{"hots": "db.example.com", "port": "5432x"})
-	_, err := connector.DecodeConfig[config](document)
-	fmt.Println(err)
+	decode := func(members map[string]any) {
+		document, _ := protocol.NewDocument(members)
+		got, err := connector.DecodeConfig[config](document)
+		fmt.Println(got, err)
+	}
+	decode(map[string]any{"host": "db.example.com", "timeout": "1m"})
+	decode(map[string]any{"hots": "db.example.com", "port": "5432x", "mode": "verfy"})
 	// Output:
-	// source configuration: hots: unknown, check its spelling
+	// {db.example.com 5432 1m0s verify} <nil>
+	// { 0 0s } source configuration: host: missing
 	// port: "5432x" is not a whole number of 64 bits
-	// host: missing
+	// mode: "verfy" is not one of disable, verify
+	// hots: unknown, check its spelling
 }
 
 // A query that takes long is answered from elsewhere: its handler returns at once and gives its slot back.
