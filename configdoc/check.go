@@ -3,12 +3,16 @@ package configdoc
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/vantiq-go/connectorsdk/connector"
+	"github.com/vantiq-go/connectorsdk/internal/configfields"
 )
 
 // Files says what is written, and where. Names are relative to the directory of the test.
@@ -39,6 +43,9 @@ func Check[T any](t testing.TB, files Files) {
 	files.README = cmp.Or(files.README, "README.md")
 
 	config := reflect.TypeFor[T]()
+	if _, err := connector.DecodeConfig[T](connector.Document{}); errors.Is(err, configfields.ErrMistake) {
+		t.Fatalf("configdoc: %v", err)
+	}
 	schema, err := schemaOf(config, files.SourceType)
 	if err != nil {
 		t.Fatalf("configdoc: the JSON schema of %v: %v", config, err)

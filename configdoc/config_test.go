@@ -9,6 +9,8 @@ import (
 	"github.com/vantiq-go/connectorsdk/connector"
 )
 
+//go:generate go test -run ^TestTheFilesAreUpToDate$ . -update
+
 // A richConfig has everything that a configuration can have.
 type richConfig struct {
 	Connection

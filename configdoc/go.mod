@@ -5,6 +5,7 @@ go 1.25.0
 require (
 	github.com/google/jsonschema-go v0.4.3
 	github.com/vantiq-go/connectorsdk v0.0.0
+	pgregory.net/rapid v1.3.0
 )
 
 require (

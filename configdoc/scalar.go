@@ -104,24 +104,36 @@ func wholeText(t reflect.Type) string {
 	}
 }
 
-// upTo returns the pattern of the whole numbers from 0 to the greatest.
+// upTo returns the pattern of the whole numbers from 0 to the greatest, which has more than one digit; zeros may stand
+// before it.
 func upTo(greatest string) string {
 	rest := len(greatest) - 1
-	var alternatives []string
-	if rest > 0 {
-		alternatives = append(alternatives, fmt.Sprintf(`[0-9]{1,%d}`, rest))
-	}
+	alternatives := []string{fmt.Sprintf("[0-9]{1,%d}", rest)}
 	for i, digit := range greatest {
-		if digit > '0' {
-			alternatives = append(alternatives, fmt.Sprintf(`%s[0-%c]`, greatest[:i], digit-1)+digits(rest-i))
+		least := '0'
+		if i == 0 {
+			least = '1'
+		}
+		if least < digit {
+			alternatives = append(alternatives, greatest[:i]+between(least, digit-1)+digits(rest-i))
 		}
 	}
 	return strings.Join(append(alternatives, greatest), "|")
 }
 
-func digits(n int) string {
-	if n == 0 {
-		return ""
+func between(least, greatest rune) string {
+	if least == greatest {
+		return string(least)
 	}
-	return fmt.Sprintf(`[0-9]{%d}`, n)
+	return fmt.Sprintf("[%c-%c]", least, greatest)
+}
+
+func digits(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "[0-9]"
+	}
+	return fmt.Sprintf("[0-9]{%d}", n)
 }

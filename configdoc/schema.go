@@ -1,7 +1,6 @@
 package configdoc
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -37,18 +36,17 @@ func schemaOf(t reflect.Type, sourceType string) ([]byte, error) {
 		root.Properties[vantiqMember] = &jsonschema.Schema{Description: "Vantiq's own"}
 		root.PropertyOrder = append(root.PropertyOrder, vantiqMember)
 	}
-	root.Schema = "https://json-schema.org/draft/2020-12/schema"
-	root.Title = "Configuration of a source of type " + sourceType
 	root.Defs = b.definitions
 	if _, err := root.Resolve(&jsonschema.ResolveOptions{ValidateDefaults: true}); err != nil {
 		return nil, err
 	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	err = encoder.Encode(root)
-	return text.Bytes(), err
+	root.Defs = nil // stands at the end
+	return layout(parts{
+		Schema:      "https://json-schema.org/draft/2020-12/schema",
+		Title:       "Configuration of a source of type " + sourceType,
+		Root:        root,
+		Definitions: b.definitions,
+	})
 }
 
 // A builder makes the schemas of types. What is long, or contains itself, gets a name among the definitions.

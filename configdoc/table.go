@@ -64,7 +64,7 @@ func (w *walker) structure(t reflect.Type, at place) {
 		w.rows = append(w.rows, row{
 			path: path, kind: typeInWords(f), value: valueInWords(f, at), description: f.Description, owner: f.Owner,
 			structure: simple,
-			settable:  at.settable && !nested && !isCollection(inner),
+			settable:  at.settable && !nested && !configfields.IsStructured(inner),
 		})
 		if !nested {
 			continue
@@ -105,11 +105,6 @@ func elementOf(t reflect.Type) reflect.Type {
 		return elementOf(t.Elem())
 	}
 	return t
-}
-
-// isCollection reports whether a type has more than a single value.
-func isCollection(t reflect.Type) bool {
-	return configfields.IsStructured(t)
 }
 
 func valueInWords(f configfields.Field, at place) string {
@@ -165,7 +160,7 @@ func nounOf(t reflect.Type) noun {
 	}
 	switch t.Kind() {
 	case reflect.Bool:
-		return noun{"`true` or `false`", "`true` or `false`"}
+		return noun{"`true` or `false`", "booleans"}
 	case reflect.Float32, reflect.Float64:
 		return noun{"number", "numbers"}
 	case reflect.Struct:

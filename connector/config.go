@@ -44,7 +44,7 @@ func DecodeConfig[T any](config Document) (T, error) {
 	var target T
 	t := reflect.TypeFor[T]()
 	if mistakes := checkTags(t, map[reflect.Type]bool{}); len(mistakes) > 0 {
-		return target, Permanent(fmt.Errorf("a mistake in the connector, not in the source configuration: %w", errors.Join(mistakes...)))
+		return target, Permanent(fmt.Errorf("%w: %w", configfields.ErrMistake, errors.Join(mistakes...)))
 	}
 	problems := decodeConfig(config, &target, t)
 	if len(problems) == 0 {
@@ -319,8 +319,8 @@ func (c *configReader) readScalar(kind reflect.Kind, t reflect.Type, value any, 
 		}
 		c.report(path, "%s is not a whole number from 0 on of %d bits", described(value), t.Bits())
 	case kind == reflect.Float32, kind == reflect.Float64:
-		// ParseFloat also knows infinities and hexadecimal digits.
-		if f, err := strconv.ParseFloat(text, t.Bits()); err == nil && !strings.ContainsAny(text, "nNxX") {
+		// ParseFloat also knows infinities, hexadecimal digits and underscores.
+		if f, err := strconv.ParseFloat(text, t.Bits()); err == nil && !strings.ContainsAny(text, "nNxX_") {
 			return f
 		}
 		c.report(path, "%s is not a number", described(value))

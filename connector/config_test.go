@@ -101,14 +101,18 @@ func TestDecodeConfigRefusesNumbersThatDoNotFit(t *testing.T) {
 		Ratio float32 `json:"ratio,omitempty"`
 	}
 	for text, want := range map[string]string{
-		`{"port":70000}`:   `port: 70000 is not a whole number from 0 on of 16 bits`,
-		`{"port":"70000"}`: `port: "70000" is not a whole number from 0 on of 16 bits`,
-		`{"port":-1}`:      `port: -1 is not`,
-		`{"port":1.5}`:     `port: 1.5 is not`,
-		`{"port":1e3}`:     `port: 1e3 is not`,
-		`{"small":128}`:    `small: 128 is not a whole number of 8 bits`,
-		`{"small":-129}`:   `small: -129 is not`,
-		`{"ratio":1e39}`:   `ratio: 1e39 is not a number`,
+		`{"port":70000}`:    `port: 70000 is not a whole number from 0 on of 16 bits`,
+		`{"port":"70000"}`:  `port: "70000" is not a whole number from 0 on of 16 bits`,
+		`{"port":-1}`:       `port: -1 is not`,
+		`{"port":1.5}`:      `port: 1.5 is not`,
+		`{"port":1e3}`:      `port: 1e3 is not`,
+		`{"small":128}`:     `small: 128 is not a whole number of 8 bits`,
+		`{"small":-129}`:    `small: -129 is not`,
+		`{"ratio":1e39}`:    `ratio: 1e39 is not a number`,
+		`{"ratio":"inf"}`:   `ratio: "inf" is not a number`,
+		`{"ratio":"NaN"}`:   `ratio: "NaN" is not a number`,
+		`{"ratio":"0x1p2"}`: `ratio: "0x1p2" is not a number`,
+		`{"ratio":"1_000"}`: `ratio: "1_000" is not a number`,
 	} {
 		if got, err := connector.DecodeConfig[config](document(t, text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s became %+v, %v", text, got, err)

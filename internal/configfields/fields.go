@@ -6,10 +6,14 @@ import (
 	"cmp"
 	"encoding"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
 )
+
+// ErrMistake begins what DecodeConfig says of tags that make no sense.
+var ErrMistake = errors.New("a mistake in the connector, not in the source configuration")
 
 // A Field is a member that a struct has in a source configuration.
 type Field struct {
