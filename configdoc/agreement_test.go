@@ -82,29 +82,30 @@ func inNumbers(value any) any {
 
 // A single has a property of each kind of value. All are lists as well, where null is another matter.
 type single struct {
-	Bool     bool           `json:"bool,omitempty" jsonschema:"-"`
-	Int      int            `json:"int,omitempty" jsonschema:"-"`
-	Int8     int8           `json:"int8,omitempty" jsonschema:"-"`
-	Int16    int16          `json:"int16" default:"-7" jsonschema:"-"`
-	Int32    *int32         `json:"int32" jsonschema:"-"`
-	Uint     uint           `json:"uint,omitempty" jsonschema:"-"`
-	Uint8    uint8          `json:"uint8,omitempty" jsonschema:"-"`
-	Uint16   uint16         `json:"uint16,omitempty" jsonschema:"-"`
-	Uint32   uint32         `json:"uint32,omitempty" jsonschema:"-"`
-	Float64  float64        `json:"float64,omitempty" jsonschema:"-"`
-	Float32  float32        `json:"float32,omitempty" jsonschema:"-"`
-	Duration time.Duration  `json:"duration,omitempty" jsonschema:"-"`
-	Number   json.Number    `json:"number,omitempty" jsonschema:"-"`
-	Big      *big.Int       `json:"big,omitempty" jsonschema:"-"`
-	Text     string         `json:"text,omitempty" jsonschema:"-"`
-	Mode     string         `json:"mode,omitempty" enum:"insert,1,true" jsonschema:"-"`
-	Level    int8           `json:"level,omitempty" enum:"-1,0,127" jsonschema:"-"`
-	Natural  uint16         `json:"natural,omitempty" enum:"0,5,255" jsonschema:"-"`
-	Network  netip.Addr     `json:"network,omitzero" enum:"::1,127.0.0.1" jsonschema:"-"`
-	Bytes    []byte         `json:"bytes,omitempty" jsonschema:"-"`
-	Any      any            `json:"any,omitempty" jsonschema:"-"`
-	Needed   any            `json:"needed" jsonschema:"-"`
-	Object   map[string]int `json:"object,omitempty" jsonschema:"-"`
+	Bool     bool            `json:"bool,omitempty" jsonschema:"-"`
+	Int      int             `json:"int,omitempty" jsonschema:"-"`
+	Int8     int8            `json:"int8,omitempty" jsonschema:"-"`
+	Int16    int16           `json:"int16" default:"-7" jsonschema:"-"`
+	Int32    *int32          `json:"int32" jsonschema:"-"`
+	Uint     uint            `json:"uint,omitempty" jsonschema:"-"`
+	Uint8    uint8           `json:"uint8,omitempty" jsonschema:"-"`
+	Uint16   uint16          `json:"uint16,omitempty" jsonschema:"-"`
+	Uint32   uint32          `json:"uint32,omitempty" jsonschema:"-"`
+	Float64  float64         `json:"float64,omitempty" jsonschema:"-"`
+	Float32  float32         `json:"float32,omitempty" jsonschema:"-"`
+	Duration time.Duration   `json:"duration,omitempty" jsonschema:"-"`
+	Number   json.Number     `json:"number,omitempty" jsonschema:"-"`
+	Big      *big.Int        `json:"big,omitempty" jsonschema:"-"`
+	Text     string          `json:"text,omitempty" jsonschema:"-"`
+	Secret   protocol.Secret `json:"secret,omitempty" jsonschema:"-"`
+	Mode     string          `json:"mode,omitempty" enum:"insert,1,true" jsonschema:"-"`
+	Level    int8            `json:"level,omitempty" enum:"-1,0,127" jsonschema:"-"`
+	Natural  uint16          `json:"natural,omitempty" enum:"0,5,255" jsonschema:"-"`
+	Network  netip.Addr      `json:"network,omitzero" enum:"::1,127.0.0.1" jsonschema:"-"`
+	Bytes    []byte          `json:"bytes,omitempty" jsonschema:"-"`
+	Any      any             `json:"any,omitempty" jsonschema:"-"`
+	Needed   any             `json:"needed" jsonschema:"-"`
+	Object   map[string]int  `json:"object,omitempty" jsonschema:"-"`
 	Inner    *struct {
 		A string `json:"a" jsonschema:"-"`
 	} `json:"inner,omitempty"`
@@ -127,7 +128,7 @@ type single struct {
 }
 
 var properties = []string{
-	"bool", "int", "int8", "int16", "int32", "uint", "uint8", "uint16", "uint32", "float64", "float32", "duration", "number", "big", "text", "mode",
+	"bool", "int", "int8", "int16", "int32", "uint", "uint8", "uint16", "uint32", "float64", "float32", "duration", "number", "big", "text", "secret", "mode",
 	"level", "natural", "network", "bytes", "any", "needed", "object", "inner", "document", "raw", "bools", "ints", "two", "texts", "pointers",
 	"anything", "raws", "documents", "inners", "byInt", "byKey", "vantiq", "unknown", "Bool",
 }

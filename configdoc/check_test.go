@@ -180,7 +180,7 @@ func TestAnAssemblyCanSetSingleValues(t *testing.T) {
 	}
 	must(t, json.Unmarshal([]byte(read(t, "deploy/source-type.json")), &sourceType))
 	got := strings.Join(sourceType.BaseConfigProperties, " ")
-	want := "host port general.url general.timeout general.retries general.verbose tls.certificate tls.verify mode level natural network small middle large ratio single exact big at address any needed tree.name defaults.A.query defaults.A.every defaults.B.query defaults.B.every"
+	want := "host port general.url general.timeout general.retries general.verbose tls.certificate tls.password tls.verify mode level natural network small middle large ratio single exact big at address any needed tree.name defaults.A.query defaults.A.every defaults.B.query defaults.B.every"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

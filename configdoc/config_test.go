@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/connector"
+	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
 //go:generate go test -run ^TestTheFilesAreUpToDate$ . -update
@@ -21,8 +22,9 @@ type richConfig struct {
 		Verbose bool          `json:"verbose,omitempty" jsonschema:"log each request"`
 	} `json:"general"`
 	TLS *struct {
-		Certificate []byte `json:"certificate" jsonschema:"in DER"`
-		Verify      bool   `json:"verify" default:"true" jsonschema:"check the server's name | address"`
+		Certificate []byte          `json:"certificate" jsonschema:"in DER"`
+		Password    protocol.Secret `json:"password,omitempty" jsonschema:"of the key"`
+		Verify      bool            `json:"verify" default:"true" jsonschema:"check the server's name | address"`
 	} `json:"tls,omitempty" jsonschema:"without it there is no TLS"`
 	Polls    []richPoll              `json:"polls,omitempty" jsonschema:"what is asked regularly"`
 	Servers  map[string]*richServer  `json:"servers,omitempty" jsonschema:"by their names"`

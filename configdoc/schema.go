@@ -13,6 +13,7 @@ import (
 
 	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/internal/configfields"
+	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
 // vantiqMember is where Vantiq keeps settings of its own in a source configuration.
@@ -66,7 +67,7 @@ func (b *builder) schema(t reflect.Type) (*jsonschema.Schema, error) {
 	}
 	switch t.Kind() {
 	case reflect.String:
-		return &jsonschema.Schema{Type: "string"}, nil
+		return &jsonschema.Schema{Type: "string", WriteOnly: t == reflect.TypeFor[protocol.Secret]()}, nil
 	case reflect.Interface:
 		return &jsonschema.Schema{}, nil
 	case reflect.Struct:

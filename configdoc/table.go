@@ -15,6 +15,7 @@ import (
 
 	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/internal/configfields"
+	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
 // A row describes a property.
@@ -130,6 +131,7 @@ var nouns = map[reflect.Type]noun{
 	reflect.TypeFor[json.Number]():        {"number", "numbers"},
 	reflect.TypeFor[json.RawMessage]():    {"any value", "any values"},
 	reflect.TypeFor[connector.Document](): {"object", "objects"},
+	reflect.TypeFor[protocol.Secret]():    {"secret text", "secret texts"},
 	reflect.TypeFor[big.Int]():            {"whole number", "whole numbers"},
 	reflect.TypeFor[netip.Addr]():         {"IP address", "IP addresses"},
 	reflect.TypeFor[netip.AddrPort]():     {"IP address and port", "IP addresses and ports"},

@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/internal/configfields"
+	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
 // DecodeConfig decodes a source configuration into a struct, by its json tags, and reports everything that is wrong with
 // it at once, with paths: unknown fields, missing ones, and wrong values. Values arrive from Vantiq's editor as strings as
 // often as not, so "10" is accepted as a number and "true" as a boolean. A [time.Duration] is written like "1m30s". A number
-// in a field of type any becomes a [json.Number]. null counts as missing. A member "vantiq" of the whole configuration is
-// Vantiq's own, and ignored unless T has it.
+// in a field of type any becomes a [json.Number]. A [protocol.Secret] is text that no error shows. null counts as missing. A
+// member "vantiq" of the whole configuration is Vantiq's own, and ignored unless T has it.
 //
 // Further tags of a field say more:
 //
@@ -185,7 +186,9 @@ func (c *configReader) read(t reflect.Type, value any, path string) any {
 	case reflect.Slice, reflect.Array:
 		return c.readList(t, value, path)
 	case reflect.String:
-		if _, ok := value.(string); !ok {
+		if _, ok := value.(string); !ok && t == reflect.TypeFor[protocol.Secret]() {
+			c.report(path, "not text, put it in quotes")
+		} else if !ok {
 			c.report(path, "%s is not text, put it in quotes", described(value))
 		}
 		return value

@@ -342,6 +342,19 @@ func TestDecodeConfigReportsEveryMistakeWithItsPath(t *testing.T) {
 	}
 }
 
+func TestDecodeConfigShowsNoSecret(t *testing.T) {
+	type config struct {
+		Password protocol.Secret `json:"password"`
+	}
+	got, err := connector.DecodeConfig[config](document(t, `{"password":"12345"}`))
+	if err != nil || string(got.Password) != "12345" {
+		t.Errorf("%q, %v", string(got.Password), err)
+	}
+	if _, err := connector.DecodeConfig[config](document(t, `{"password":12345}`)); err == nil || err.Error() != "source configuration: password: not text, put it in quotes" {
+		t.Errorf("%v", err)
+	}
+}
+
 // Of two fields with one name, encoding/json fills the one that is embedded less deeply; the other was checked.
 func TestDecodeConfigChecksTheFieldThatIsFilled(t *testing.T) {
 	type inner struct {
