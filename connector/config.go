@@ -100,6 +100,7 @@ type configReader struct {
 	more     int                  // that are not told
 	absent   bool                 // the struct that is read is missing, and may be
 	defaults []configfields.Field // whose defaults are read
+	fields   map[reflect.Type][]configfields.Field
 }
 
 // What is told of a configuration that is nothing but wrong: somebody is to read it.
@@ -110,6 +111,10 @@ const (
 )
 
 func (c *configReader) report(path, format string, args ...any) {
+	if len(c.problems) == maxProblems {
+		c.more++
+		return
+	}
 	if len(path) > maxPath {
 		path = path[:maxPath/2] + "…" + path[len(path)-maxPath/2:]
 	}
@@ -206,7 +211,7 @@ func (c *configReader) readStruct(t reflect.Type, value any, path string) any {
 		return value
 	}
 	result := map[string]any{}
-	for _, f := range configfields.Of(t) {
+	for _, f := range c.fieldsOf(t) {
 		below := join(path, f.Name)
 		read := c.readMissing
 		if members[f.Name] != nil {
@@ -221,6 +226,19 @@ func (c *configReader) readStruct(t reflect.Type, value any, path string) any {
 		c.report(join(path, key), "unknown, check its spelling")
 	}
 	return result
+}
+
+// fieldsOf remembers the fields of a struct: a list may have a million.
+func (c *configReader) fieldsOf(t reflect.Type) []configfields.Field {
+	fields, known := c.fields[t]
+	if !known {
+		if c.fields == nil {
+			c.fields = map[reflect.Type][]configfields.Field{}
+		}
+		fields = configfields.Of(t)
+		c.fields[t] = fields
+	}
+	return fields
 }
 
 func (c *configReader) readField(f configfields.Field, value any, path string) any {
