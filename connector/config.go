@@ -36,8 +36,8 @@ import (
 // whole number may have. Tags that make no sense, like a default that does not fit its field, are mistakes of the program,
 // and reported for every document.
 //
-// A method Validate() error of T or *T is called when all else is well. Problems that it joins by [errors.Join] are told one
-// by one.
+// A method Validate() error of T or *T is called when all else is well; that of *T may change the value. Problems that it
+// joins by [errors.Join] are told one by one.
 //
 // The error is [Permanent]: a Connect handler may return it as it is, and every query is answered with it until Vantiq sends
 // another configuration. Its text is bounded, whatever the configuration.
