@@ -24,9 +24,10 @@ import (
 //	Peers []string      `json:"peers" default:"[\"a\", \"b\"]"`
 //
 // A default stands for the field when it is missing. It is read like text in the document; for lists, maps and structs it is
-// JSON. A field may be missing if it has a default, is omitempty or omitzero, or is a pointer; without a default it keeps
-// its zero value. The fields of a struct that is missing and may be get their defaults, too, and none of them is reported as
-// missing; a pointer to a struct stays nil, which tells that the struct was missing. An enum lists all values that text or a
+// JSON. A field may be missing if it has a default, is omitempty or omitzero, is a pointer, or is a struct in which every
+// field may be; without a default it keeps its zero value. The fields of a struct that is missing and may be get their
+// defaults, too, and none of them is reported as missing; a pointer to a struct stays nil, which tells that the struct was
+// missing. An enum lists all values that text or a
 // whole number may have. Tags that make no sense, like a default that does not fit its field, are mistakes of the program,
 // and reported for every document.
 //

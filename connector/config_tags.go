@@ -24,13 +24,12 @@ func (c *configReader) readMissing(f configfields.Field, path string) any {
 		c.defaults = append(c.defaults, f)
 		defer func() { c.defaults = c.defaults[:len(c.defaults)-1] }()
 		return c.readField(f, defaultValue(f), path)
+	case configfields.IsPlainStruct(f.Type): // what is missing in it is told, unless it may be missing as a whole
+		defer func(absent bool) { c.absent = absent }(c.absent)
+		c.absent = c.absent || f.Optional
+		return c.readStruct(f.Type, map[string]any{}, path)
 	case !f.Optional && !c.absent:
 		c.report(path, "missing")
-		return nil
-	case f.Type.Kind() == reflect.Struct && !configfields.DecodesItself(f.Type):
-		defer func(absent bool) { c.absent = absent }(c.absent)
-		c.absent = true
-		return c.readStruct(f.Type, map[string]any{}, path)
 	}
 	return nil
 }

@@ -98,10 +98,44 @@ func TestDefaultsReachEverywhere(t *testing.T) {
 		t.Errorf("got\n%+v, want\n%+v", got, want)
 	}
 	_, err = connector.DecodeConfig[config](document(t, `{"optional":{},"pointer":{},"list":[{}],"map":{"x":{}},"deep":{"deeper":{}}}`))
-	for _, want := range []string{"optional.name: missing", "pointer.name: missing", "list[0].name: missing", "map[x].name: missing", "deep.deeper.pool: missing"} {
+	for _, want := range []string{"optional.name: missing", "pointer.name: missing", "list[0].name: missing", "map[x].name: missing", "deep.deeper.pool.name: missing"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported in: %v", want, err)
 		}
+	}
+}
+
+// Whoever configures nothing is told what to configure, not which struct the program keeps it in.
+func TestAStructIsMissingAsFarAsItsFieldsAre(t *testing.T) {
+	type limits struct {
+		Rows int    `json:"rows" default:"100"`
+		Tag  string `json:"tag,omitempty"`
+	}
+	type config struct {
+		Outer struct {
+			Limits limits `json:"limits"`
+			Deep   struct {
+				Limits limits `json:"limits"`
+			} `json:"deep"`
+		} `json:"outer"`
+	}
+	for _, text := range []string{`{}`, `{"outer":null}`, `{"outer":{"limits":null}}`, `{"outer":{"deep":{}}}`} {
+		got, err := connector.DecodeConfig[config](document(t, text))
+		if err != nil || got.Outer.Limits.Rows != 100 || got.Outer.Deep.Limits.Rows != 100 {
+			t.Errorf("%s became %+v, %v", text, got, err)
+		}
+	}
+	type strict struct {
+		Outer struct {
+			config
+			Inner struct {
+				Name string `json:"name"`
+			} `json:"inner"`
+		} `json:"outer"`
+	}
+	_, err := connector.DecodeConfig[strict](document(t, `{}`))
+	if err == nil || err.Error() != "source configuration: outer.inner.name: missing" {
+		t.Errorf("nothing at all: %v", err)
 	}
 }
 

@@ -85,7 +85,7 @@ func TestDecodeConfigReportsEverythingAtOnceWithPaths(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "general.port: 1 is reserved") {
 		t.Errorf("Validate is not asked: %v", err)
 	}
-	if _, err := connector.DecodeConfig[pollConfig](document(t, `{}`)); err == nil || !strings.Contains(err.Error(), "general: missing") || !strings.Contains(err.Error(), "polls: missing") {
+	if _, err := connector.DecodeConfig[pollConfig](document(t, `{}`)); err == nil || !strings.Contains(err.Error(), "general.host: missing") || !strings.Contains(err.Error(), "polls: missing") {
 		t.Errorf("an empty configuration: %v", err)
 	}
 	if _, err := connector.DecodeConfig[struct{}](connector.Document{}); err != nil {
@@ -136,7 +136,7 @@ func TestDecodeConfigTakesNullForMissing(t *testing.T) {
 		More map[string]float64 `json:"more,omitzero"`
 	}
 	_, err := connector.DecodeConfig[config](document(t, `{"port":null,"name":null,"any":null,"sub":null,"list":null,"opt":null,"more":null}`))
-	for _, field := range []string{"port", "name", "any", "sub", "list"} {
+	for _, field := range []string{"port", "name", "any", "sub.A", "list"} {
 		if err == nil || !strings.Contains(err.Error(), field+": missing") {
 			t.Errorf("%s is not reported as missing: %v", field, err)
 		}

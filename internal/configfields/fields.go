@@ -21,7 +21,7 @@ type Field struct {
 	Type        reflect.Type
 	Owner       reflect.Type // the struct that declares the field, maybe an embedded one
 	GoName      string       // of the field
-	Optional    bool         // the member may be missing
+	Optional    bool         // the member may be missing, as a struct may in which every field may be
 	Default     string       // what stands for it then, if HasDefault
 	HasDefault  bool
 	Enum        []string // the only values, if not empty
@@ -60,9 +60,9 @@ func (c candidate) rank() int {
 	return 2*c.depth + 1
 }
 
-func every(candidates []candidate, holds func(int, candidate) bool) bool {
-	for i, c := range candidates {
-		if !holds(i, c) {
+func every[T any](all []T, holds func(int, T) bool) bool {
+	for i, one := range all {
+		if !holds(i, one) {
 			return false
 		}
 	}
@@ -84,7 +84,8 @@ func collect(t reflect.Type, above []reflect.Type) (candidates []candidate) {
 		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		value, hasDefault := f.Tag.Lookup("default")
-		optional := hasDefault || strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero") || f.Type.Kind() == reflect.Pointer
+		optional := hasDefault || strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero") ||
+			f.Type.Kind() == reflect.Pointer || IsPlainStruct(f.Type) && every(Of(f.Type), func(_ int, f Field) bool { return f.Optional })
 		candidates = append(candidates, candidate{
 			Field: Field{
 				Name: cmp.Or(name, f.Name), Type: f.Type, Owner: t, GoName: f.Name,
@@ -138,6 +139,9 @@ func DecodesItself(t reflect.Type) bool {
 func DecodesText(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
+
+// IsPlainStruct reports whether the members of a type are its fields.
+func IsPlainStruct(t reflect.Type) bool { return t.Kind() == reflect.Struct && !DecodesItself(t) }
 
 // IsBytes reports whether a type is written in JSON as text in base64.
 func IsBytes(t reflect.Type) bool {
