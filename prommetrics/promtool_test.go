@@ -15,15 +15,15 @@ import (
 )
 
 // promtool runs the tool that comes with Prometheus. Where it is missing the test is skipped, unless the environment
-// says PROMTOOL=required.
+// says SYSTEMS=required.
 func promtool(t *testing.T, stdin string, args ...string) {
 	t.Helper()
 	program, err := exec.LookPath("promtool")
 	if err != nil {
-		if os.Getenv("PROMTOOL") == "required" {
+		if os.Getenv("SYSTEMS") == "required" {
 			t.Fatal(err)
 		}
-		t.Skip("promtool is not there; Debian's package prometheus has it, and PROMTOOL=required makes this test fail without it")
+		t.Skip("promtool is not there; Debian's package prometheus has it, and SYSTEMS=required makes this test fail without it")
 	}
 	command := exec.CommandContext(t.Context(), program, args...)
 	command.Stdin = strings.NewReader(stdin)
