@@ -3,25 +3,62 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/vantiq-go/connectorsdk/internal/jsonscan"
 )
 
 // AppendJSON appends value as JSON, without escaping <, > and & as encoding/json does by default. A Document and a
-// json.RawMessage are appended as they are, once checked to be valid.
+// json.RawMessage are appended as they are, once checked to be valid. Bytes that are not UTF-8 are replaced by U+FFFD, and
+// what is nested deeper than 998 levels is an error: within a message nobody could read it.
 func AppendJSON(dst []byte, value any) ([]byte, error) {
 	switch v := value.(type) {
 	case Document:
-		return append(dst, v.Raw()...), nil
+		return appendShallow(dst, v.Raw())
 	case json.RawMessage:
-		return appendDocument(dst, v)
+		text, err := appendDocument(dst, v)
+		if err == nil {
+			err = checkDepth(text[len(dst):])
+		}
+		if err != nil {
+			return dst, err
+		}
+		return text, nil
 	}
 	e := encoders.Get().(*encoder)
 	defer e.release()
 	if err := e.json.Encode(value); err != nil {
 		return dst, err
 	}
-	return append(dst, bytes.TrimSuffix(e.buffer.Bytes(), []byte("\n"))...), nil
+	text := bytes.TrimSuffix(e.buffer.Bytes(), []byte("\n"))
+	if !utf8.Valid(text) { // in a json.RawMessage somewhere inside of value
+		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
+	}
+	return appendShallow(dst, text)
+}
+
+func appendShallow(dst, text []byte) ([]byte, error) {
+	if err := checkDepth(text); err != nil {
+		return dst, err
+	}
+	return append(dst, text...), nil
+}
+
+// levelsAround is how deep a row stands in a response: in the message, in the array. An event stands less deep.
+const levelsAround = 2
+
+// checkDepth returns an error if valid JSON is nested too deep for a message.
+func checkDepth(text []byte) error {
+	const deepest = jsonscan.MaxDepth - levelsAround
+	if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) <= deepest { // then it cannot be
+		return nil
+	}
+	if jsonscan.ValidBelow(levelsAround, text) != nil {
+		return fmt.Errorf("nested deeper than %d levels", deepest)
+	}
+	return nil
 }
 
 // An encoder is pooled because a json.Encoder and its buffer would otherwise be made anew for every message.

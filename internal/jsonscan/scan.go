@@ -26,10 +26,13 @@ func (e *SyntaxError) Error() string {
 }
 
 // Valid reports as an error why text is not exactly one JSON value.
-func Valid(text []byte) error {
+func Valid(text []byte) error { return ValidBelow(0, text) }
+
+// ValidBelow reports as an error why text cannot stand as a value in so many arrays and objects.
+func ValidBelow(levels int, text []byte) error {
 	s := scanner{text: text}
 	s.space()
-	if err := s.value(0); err != nil {
+	if err := s.value(levels); err != nil {
 		return err
 	}
 	return s.end()
