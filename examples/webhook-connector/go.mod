@@ -1,0 +1,29 @@
+module github.com/vantiq-go/connectorsdk/examples/webhook-connector
+
+go 1.25.0
+
+require (
+	github.com/vantiq-go/connectorsdk v0.0.0
+	github.com/vantiq-go/connectorsdk/boltoutbox v0.0.0
+	github.com/vantiq-go/connectorsdk/configdoc v0.0.0
+	go.uber.org/goleak v1.3.0
+	golang.org/x/net v0.47.0
+	golang.org/x/time v0.14.0
+)
+
+require (
+	github.com/cenkalti/backoff/v4 v4.3.0 // indirect
+	github.com/gofrs/flock v0.13.1 // indirect
+	github.com/google/jsonschema-go v0.4.3 // indirect
+	github.com/gorilla/websocket v1.5.3 // indirect
+	github.com/lmittmann/tint v1.2.1 // indirect
+	github.com/magiconair/properties v1.18.12 // indirect
+	go.etcd.io/bbolt v1.5.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+)
+
+replace (
+	github.com/vantiq-go/connectorsdk => ../..
+	github.com/vantiq-go/connectorsdk/boltoutbox => ../../boltoutbox
+	github.com/vantiq-go/connectorsdk/configdoc => ../../configdoc
+)
