@@ -8,7 +8,7 @@
 //		return err
 //	}
 //	defer outbox.Close()
-//	config.Outbox = outbox // of connectorset.Config, or connector.Options
+//	set, err := connectorset.Load(connectorset.WithOutbox(outbox))
 //
 // # What accepted means
 //

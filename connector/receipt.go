@@ -8,6 +8,10 @@ import (
 
 // A Receipt tells what became of one notification, for connectors that owe something to whoever they have it from: an
 // acknowledgement, a position to go on from, a file to move away. Its methods may be called from several goroutines.
+//
+// It can say no more than Vantiq does. A server that has never acknowledged anything is found out after ten seconds, with a
+// line at Warn, and from then on what is written to the link counts as acknowledged. A server that has acknowledged before
+// and is silent for ten seconds loses its link, and gets the notification again.
 type Receipt struct {
 	out  *outbound
 	seq  uint64

@@ -45,6 +45,12 @@ func WithHooks(hooks ...connector.Hook) Option {
 	return Each(func(_ string, o *connector.Options) { o.Hooks = append(o.Hooks, hooks...) })
 }
 
+// WithOutbox lets all sources keep their notifications in outbox, one of module boltoutbox, say. It overrides Config.Outbox.
+// The outbox is closed by whoever made it, when Run has returned.
+func WithOutbox(outbox connector.Outbox) Option {
+	return Each(func(_ string, o *connector.Options) { o.Outbox = outbox })
+}
+
 // OnEnd calls report for each source whose connection has ended with an error, once. The other sources go on. It is
 // called on a goroutine of the set, several at a time; Run waits for it.
 func OnEnd(report func(source string, err error)) Option {

@@ -12,8 +12,7 @@
 //				return err
 //			}
 //			defer outbox.Close()
-//			useOutbox := connectorset.Each(func(_ string, o *connector.Options) { o.Outbox = outbox })
-//			set, err := connectorset.Load(append(env.Options, useOutbox)...)
+//			set, err := connectorset.Load(append(env.Options, connectorset.WithOutbox(outbox))...)
 //			if err != nil {
 //				return err
 //			}

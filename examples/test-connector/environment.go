@@ -44,6 +44,5 @@ func openOutbox(logger *slog.Logger) (options []connectorset.Option, closeOutbox
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", outboxVariable, err)
 	}
-	setOutbox := func(_ string, o *connector.Options) { o.Outbox = outbox }
-	return []connectorset.Option{connectorset.Each(setOutbox)}, outbox.Close, nil
+	return []connectorset.Option{connectorset.WithOutbox(outbox)}, outbox.Close, nil
 }
