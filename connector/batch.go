@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// Batches groups what arrives on a channel, rows of a file or a table, say, into batches that are sent as one
+// Batches groups rows of a file or a table, messages of a broker and the like into batches that are sent as one
 // notification each. A batch is complete when it has Count elements, when the next would make it larger than Bytes, or
-// Delay after its first element. A limit that is zero does not count; at least one should.
+// Delay after its first element. A limit that is zero does not count; at least one should. Only an element that is larger
+// than Bytes by itself makes a batch that is.
 type Batches[T any] struct {
 	Count int
 	Bytes int           // as Size counts: keep it below MaxOutbound, with room for what is put around the elements
@@ -20,45 +21,34 @@ type Batches[T any] struct {
 // complete is not sent. While the body of the loop runs nothing is taken from in, so that a slow one holds up whoever fills
 // it. Each batch is a new slice.
 //
-//	for batch := range batches.From(ctx, rows) {
-//		err := c.SendNotification(ctx, event{Rows: batch})
+//	for batch := range batches.From(ctx, messages) {
+//		err := c.SendNotification(ctx, event{Messages: batch})
 //		…
 //	}
 func (b Batches[T]) From(ctx context.Context, in <-chan T) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
-		var batch []T
-		bytes := 0
 		late := time.NewTimer(0)
 		late.Stop()
 		defer late.Stop()
-		next := func() bool {
-			whole := batch
-			batch, bytes = nil, 0
+		batch := filling[T]{Batches: b, yield: func(whole []T) bool {
 			late.Stop()
 			return yield(whole)
-		}
+		}}
 		for {
 			select {
 			case element, more := <-in:
 				if !more {
-					if len(batch) > 0 {
-						next()
-					}
+					batch.finish()
 					return
 				}
-				size := b.size(element)
-				if b.Bytes > 0 && len(batch) > 0 && bytes+size > b.Bytes && !next() {
+				if !batch.add(element) {
 					return
 				}
-				if len(batch) == 0 && b.Delay > 0 {
+				if len(batch.elements) == 1 && b.Delay > 0 {
 					late.Reset(b.Delay)
 				}
-				batch, bytes = append(batch, element), bytes+size
-				if (len(batch) == b.Count || b.Bytes > 0 && bytes >= b.Bytes) && !next() {
-					return
-				}
 			case <-late.C:
-				if !next() {
+				if !batch.finish() {
 					return
 				}
 			case <-ctx.Done():
@@ -68,9 +58,53 @@ func (b Batches[T]) From(ctx context.Context, in <-chan T) iter.Seq[[]T] {
 	}
 }
 
-func (b Batches[T]) size(element T) int {
-	if b.Size == nil {
-		return 0
+// Of returns the batches of what a sequence yields, like that of a cursor, for elements that are fetched rather than waited
+// for: Delay does not count. An element is fetched when the batch before it has been dealt with. An error of the sequence
+// ends the batches, behind the one of what came before it.
+func (b Batches[T]) Of(elements iter.Seq2[T, error]) iter.Seq2[[]T, error] {
+	return func(yield func([]T, error) bool) {
+		batch := filling[T]{Batches: b, yield: func(whole []T) bool { return yield(whole, nil) }}
+		for element, err := range elements {
+			if err != nil {
+				if batch.finish() {
+					yield(nil, err)
+				}
+				return
+			}
+			if !batch.add(element) {
+				return
+			}
+		}
+		batch.finish()
 	}
-	return b.Size(element)
+}
+
+// A filling is a batch that is not complete. Its methods report whether more are wanted.
+type filling[T any] struct {
+	Batches[T]
+	yield    func(whole []T) bool
+	elements []T
+	bytes    int
+}
+
+func (b *filling[T]) add(element T) bool {
+	size := 0
+	if b.Size != nil {
+		size = b.Size(element)
+	}
+	if b.Bytes > 0 && b.bytes+size > b.Bytes && !b.finish() {
+		return false
+	}
+	b.elements, b.bytes = append(b.elements, element), b.bytes+size
+	if len(b.elements) == b.Count || b.Bytes > 0 && b.bytes >= b.Bytes {
+		return b.finish()
+	}
+	return true
+}
+
+// finish yields the batch as it is, unless there is nothing in it.
+func (b *filling[T]) finish() bool {
+	whole := b.elements
+	b.elements, b.bytes = nil, 0
+	return len(whole) == 0 || b.yield(whole)
 }

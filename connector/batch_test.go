@@ -2,6 +2,7 @@ package connector_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -128,4 +129,42 @@ func TestBatchesLoseNothing(t *testing.T) {
 			t.Fatalf("got %q, want %q", got, elements)
 		}
 	})
+}
+
+func TestBatchesOfASequence(t *testing.T) {
+	fetched := ""
+	away := errors.New("the table is gone")
+	elements := func(yield func(string, error) bool) {
+		for _, s := range []string{"a", "b", "c", "d", "12345678", "123", "12345678901", "1234567", "890", "e"} {
+			fetched += s + " "
+			if !yield(s, nil) {
+				return
+			}
+		}
+		yield("f", away)
+	}
+	b := connector.Batches[string]{Count: 3, Bytes: 10, Delay: time.Nanosecond, Size: func(s string) int { return len(s) }}
+	var got []string
+	for batch, err := range b.Of(elements) {
+		if err != nil {
+			got = append(got, err.Error())
+			continue
+		}
+		if got = append(got, strings.Join(batch, " ")); len(got) == 1 && fetched != "a b c " {
+			t.Errorf("fetched before the first batch: %s", fetched)
+		}
+	}
+	if want := []string{"a b c", "d 12345678", "123", "12345678901", "1234567 890", "e", away.Error()}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	fetched = ""
+	for range b.Of(elements) {
+		break
+	}
+	if fetched != "a b c " {
+		t.Errorf("fetched for a loop that ended: %s", fetched)
+	}
+	for range b.Of(func(func(string, error) bool) {}) {
+		t.Error("a batch of nothing")
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"slices"
 	"time"
@@ -15,11 +14,10 @@ import (
 	"github.com/vantiq-go/connectorsdk/connector"
 )
 
-// How much is read at a time.
-const (
-	pageRows  = 1000
-	pageBytes = 4 << 20
-)
+// pageRows is how many rows are read at a time, at most.
+const pageRows = 1000
+
+var pages = connector.Batches[json.RawMessage]{Count: pageRows, Bytes: 4 << 20, Size: func(row json.RawMessage) int { return len(row) }}
 
 // A poll asks a SELECT every interval, and sends its rows.
 type poll struct {
@@ -64,7 +62,7 @@ func (p *poll) poll(ctx context.Context) error {
 func (p *poll) sendAll(ctx context.Context) error {
 	ctx, cancel := limited(ctx, p.timeout)
 	defer cancel()
-	for page, err := range pages(p.db.query(ctx, statement{sql: p.SQL})) {
+	for page, err := range pages.Of(p.db.query(ctx, statement{sql: p.SQL})) {
 		if err == nil {
 			err = p.sendPage(ctx, page)
 		}
@@ -97,7 +95,7 @@ func (p *poll) sendNew(ctx context.Context) error {
 func (p *poll) next(ctx context.Context) ([]json.RawMessage, error) {
 	ctx, cancel := limited(ctx, p.timeout)
 	defer cancel()
-	for page, err := range pages(p.db.query(ctx, statement{p.SQL, []json.RawMessage{p.position.After}})) {
+	for page, err := range pages.Of(p.db.query(ctx, statement{p.SQL, []json.RawMessage{p.position.After}})) {
 		if err != nil {
 			return nil, err
 		}
@@ -109,30 +107,6 @@ func (p *poll) next(ctx context.Context) ([]json.RawMessage, error) {
 		return page, err
 	}
 	return nil, nil
-}
-
-// pages groups rows, for as long as they fit into a page.
-func pages(rows iter.Seq2[json.RawMessage, error]) iter.Seq2[[]json.RawMessage, error] {
-	return func(yield func([]json.RawMessage, error) bool) {
-		var page []json.RawMessage
-		size := 0
-		for row, err := range rows {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if len(page) == pageRows || len(page) > 0 && size+len(row) > pageBytes {
-				if !yield(page, nil) {
-					return
-				}
-				page, size = nil, 0
-			}
-			page, size = append(page, row), size+len(row)
-		}
-		if len(page) > 0 {
-			yield(page, nil)
-		}
-	}
 }
 
 func (p *poll) sendPage(ctx context.Context, page []json.RawMessage) error {
