@@ -13,6 +13,7 @@
 package checkpoint
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,9 +88,17 @@ func (s *Store) Remove(name string) error {
 	return s.sync()
 }
 
-// file returns the file of a position; escaping keeps any name inside the directory.
+// longest is how much of a position's name its file has in its own, of the 255 bytes that file systems allow.
+const longest = 150
+
+// file returns the file of a position; escaping keeps any name inside the directory. Long names are cut, and a sum tells
+// them apart.
 func (s *Store) file(name string) string {
-	return filepath.Join(s.directory, url.PathEscape(name)+".json")
+	escaped := url.PathEscape(name)
+	if len(escaped) > longest {
+		escaped = fmt.Sprintf("%s…%x", escaped[:longest], sha256.Sum256([]byte(name)))
+	}
+	return filepath.Join(s.directory, escaped+".json")
 }
 
 // replace writes a file beside the old one and puts it into its place, so that there is always a whole one.

@@ -28,7 +28,8 @@ func open(t *testing.T, directory string) *checkpoint.Store {
 func TestAPositionIsFoundByTheNextProcess(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "deep", "state")
 	store := open(t, directory)
-	names := []string{"orders", "com.example.Orders", "../outside", "a/b", "/", "..", "", "ünï", "a%2Fb", "a:b*?", ".new"}
+	names := []string{"orders", "com.example.Orders", "../outside", "a/b", "/", "..", "", "ünï", "a%2Fb", "a:b*?", ".new",
+		strings.Repeat("/long", 200) + "/a", strings.Repeat("/long", 200) + "/b"}
 	for i, name := range names {
 		var got position
 		if found, err := store.Load(name, &got); found || err != nil {
