@@ -187,12 +187,12 @@ func (o *outbound) close() (left int) {
 	for o.partials.Len() > 0 {
 		letIn(&o.partials, ErrClosed)
 	}
+	o.receipts.abandon(o.undelivered()) // before the flushers, among which are those that wait for receipts
 	for _, f := range o.flushers {
 		f.err = ErrClosed
 		close(f.done)
 	}
 	o.flushers = nil
-	o.receipts.abandon(o.undelivered())
 	left = o.held
 	o.acks.trust() // as when a link is lost
 	o.settle(o.settled, 0, 0)

@@ -262,3 +262,24 @@ func TestReceiptsAreSettledInTheOrderOfTheOutbox(t *testing.T) {
 		b.must(receipts[2].Wait(b.soon()))
 	})
 }
+
+// Whoever waits when the source connection closes is told the same as who asks later.
+func TestAWaitThatTheCloseEndsReturnsWhatErrDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{Logger: quiet}).connect(echo())
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+		var all sync.WaitGroup
+		for n := range 1000 {
+			r, err := b.conn.SendWithReceipt(b.soon(), object{"n": n})
+			b.must(err)
+			all.Go(func() {
+				if err := r.Wait(context.Background()); !errors.Is(err, connector.ErrUndelivered) || !errors.Is(err, r.Err()) {
+					t.Errorf("%d: Wait returned %v, Err %v", n, err, r.Err())
+				}
+			})
+		}
+		synctest.Wait()
+		_ = b.end()
+		all.Wait()
+	})
+}
