@@ -21,6 +21,9 @@ func (o *outbound) accept(ctx context.Context, event json.RawMessage, receipt *R
 		o.mu.Unlock()
 	}
 	seq, err := o.queue.Append(event)
+	if err != nil {
+		seq = 0 // whatever number it would have had
+	}
 	o.mu.Lock()
 	if receipt != nil {
 		o.receipts.stored(receipt, seq, o.settled)

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -282,4 +285,38 @@ func TestAWaitThatTheCloseEndsReturnsWhatErrDoes(t *testing.T) {
 		_ = b.end()
 		all.Wait()
 	})
+}
+
+// A fullOutbox gives numbers to notifications and cannot store them, as a durable one on a full disk.
+type fullOutbox struct {
+	lateOutbox
+	tried atomic.Uint64
+}
+
+func (o *fullOutbox) Open(string) (connector.OutboxQueue, error) { return o, nil }
+
+func (o *fullOutbox) Append(json.RawMessage) (uint64, error) {
+	return o.tried.Add(1), errors.New("no space left on device")
+}
+
+// The receipts of what could not be stored were kept until something was delivered.
+func TestWhatIsNotStoredLeavesNoReceipt(t *testing.T) {
+	b := setUp(t, nil, connector.Options{Logger: quiet, Outbox: &fullOutbox{}})
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	const attempts = 50_000
+	for range attempts {
+		if r, err := b.conn.SendWithReceipt(t.Context(), object{}); r != nil || err == nil || !strings.Contains(err.Error(), "no space left") {
+			t.Fatalf("%v, %v", r, err)
+		}
+	}
+	if grown := int64(heap()) - int64(before); grown > attempts*10 {
+		t.Errorf("%d bytes are held after %d notifications that could not be stored", grown, attempts)
+	}
+	b.must(b.conn.Close(t.Context()))
 }
