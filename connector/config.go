@@ -68,7 +68,7 @@ func decodeConfig(config Document, target any, t reflect.Type) []error {
 		return []error{err}
 	}
 	isVantiqs := func(f configfields.Field) bool { return f.Name == vantiqMember }
-	if fields := configfields.Of(configfields.Behind(t)); fields != nil && !slices.ContainsFunc(fields, isVantiqs) {
+	if t := configfields.Behind(t); configfields.IsPlainStruct(t) && !slices.ContainsFunc(configfields.Of(t), isVantiqs) {
 		delete(members, vantiqMember)
 	}
 	var c configReader

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/internal/configfields"
+	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
 // readMissing returns what stands for a field that the document does not have: its default, or a struct of defaults, or
@@ -70,6 +71,9 @@ func checkTags(t reflect.Type, seen map[reflect.Type]bool) (mistakes []error) {
 			if !configfields.IsMember(f) && (f.Tag.Get("default") != "" || f.Tag.Get("enum") != "") {
 				mistakes = append(mistakes, fmt.Errorf("%v.%s: a default or an enum, but the field is no member of a configuration", t, f.Name))
 			}
+			if _, options, _ := strings.Cut(f.Tag.Get("json"), ","); configfields.IsMember(f) && slices.Contains(strings.Split(options, ","), "string") {
+				mistakes = append(mistakes, fmt.Errorf(`%v.%s: the option "string" of its json tag: leave it out, text is read as a number anyway`, t, f.Name))
+			}
 			if _, embedded := configfields.Embedded(f); embedded || configfields.IsMember(f) {
 				mistakes = append(mistakes, checkTags(f.Type, seen)...)
 			}
@@ -106,7 +110,7 @@ func enumerable(t reflect.Type) bool {
 	switch kind := t.Kind(); {
 	case configfields.DecodesItself(t):
 		return configfields.DecodesText(t)
-	case t == reflect.TypeFor[time.Duration](), t == reflect.TypeFor[json.Number]():
+	case t == reflect.TypeFor[time.Duration](), t == reflect.TypeFor[json.Number](), t == reflect.TypeFor[protocol.Secret]():
 		return false
 	default:
 		return kind == reflect.String || reflect.Int <= kind && kind <= reflect.Uintptr

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/connector"
+	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
 type pool struct {
@@ -216,6 +217,14 @@ func TestTagsThatMakeNoSenseAreReportedForEveryDocument(t *testing.T) {
 		}],
 		`.Level: "x" of the enum cannot be used`: decodes[struct {
 			Level int `enum:"1,x"`
+		}],
+		`.Key: an enum is for text and whole numbers, and the field is a protocol.Secret`: decodes[struct {
+			Key protocol.Secret `enum:"a,b"`
+		}],
+		`.Port: the option "string" of its json tag: leave it out`: decodes[struct {
+			In *struct {
+				Port int `json:"port,string"`
+			}
 		}],
 		`.Ratio: an enum is for text and whole numbers, and the field is a float64`: decodes[struct {
 			Ratio float64 `enum:"1,2"`

@@ -355,6 +355,13 @@ func TestDecodeConfigShowsNoSecret(t *testing.T) {
 	}
 }
 
+func TestADocumentIsDecodedWhole(t *testing.T) {
+	const text = `{"a":1,"vantiq":{"packageRows":true}}`
+	if got, err := connector.DecodeConfig[connector.Document](document(t, text)); err != nil || !got.Equal(document(t, text)) {
+		t.Errorf("%s, %v", got.Raw(), err)
+	}
+}
+
 // Of two fields with one name, encoding/json fills the one that is embedded less deeply; the other was checked.
 func TestDecodeConfigChecksTheFieldThatIsFilled(t *testing.T) {
 	type inner struct {
