@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -50,7 +49,7 @@ var errInterrupted = errors.New("interrupted")
 
 func (r *runner) run() error {
 	var err error
-	if r.target, err = readTarget(cmp.Or(r.config, r.ownConfig)); err != nil {
+	if r.target, err = r.readTarget(); err != nil {
 		return err
 	}
 	p, err := find(r.program)

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -29,8 +31,8 @@ type target struct {
 const localExample = "http://127.0.0.1:8400"
 
 // readTarget reads what the connector will read.
-func readTarget(file string) (target, error) {
-	config, err := connectorset.ReadConfig(file)
+func (f *runFlags) readTarget() (target, error) {
+	config, err := connectorset.ReadConfig(cmp.Or(f.config, f.ownConfig))
 	if err != nil {
 		return target{}, err
 	}
@@ -47,13 +49,17 @@ func readTarget(file string) (target, error) {
 		return target{}, fmt.Errorf("%s: %w", t.file, err)
 	}
 	if t.token = strings.TrimSpace(string(config.AuthToken)); t.token == "" {
-		t.token, err = readToken(config.AuthTokenFile)
+		file := strings.TrimSpace(config.AuthTokenFile)
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(f.directory, file) // where the connector looks for it
+		}
+		t.token, err = readToken(file)
 	}
 	return t, err
 }
 
 func readToken(file string) (string, error) {
-	text, err := os.ReadFile(strings.TrimSpace(file))
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return "", fmt.Errorf("authTokenFile: %w", err)
 	}

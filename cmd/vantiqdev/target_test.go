@@ -1,6 +1,9 @@
 package main
 
 import (
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -29,5 +32,26 @@ func TestLoopbackAddress(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %s (%v), want %s", server, got, err, want)
 		}
+	}
+}
+
+// The connector runs where its server.config is, and so reads a token there.
+func TestTheTokensFileIsLookedForWhereTheConnectorRuns(t *testing.T) {
+	directory := t.TempDir()
+	for name, text := range map[string]string{
+		"server.config": "targetServer=http://127.0.0.1:8400\nsources=A\nauthTokenFile=token\n",
+		"token":         "of-a-file\n",
+	} {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := parseRunFlags([]string{directory}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := f.readTarget()
+	if err != nil || target.token != "of-a-file" {
+		t.Errorf("token %q (%v)", target.token, err)
 	}
 }
