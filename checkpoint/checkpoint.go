@@ -22,10 +22,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 )
 
-// A Store keeps positions in a directory. One process uses it at a time. Its methods may be called from several
+// A Store keeps positions in a directory, of which there must be one Store at a time. Its methods may be called from several
 // goroutines.
 type Store struct {
 	directory string
@@ -62,9 +63,10 @@ func (s *Store) Load(name string, position any) (found bool, err error) {
 	return true, nil
 }
 
-// Save stores a position, anything that marshals to JSON, under name, any text. When it returns nil the position survives
-// a crash of the process and of the machine; when it does not, the one before is still there. It costs two to three
-// fsyncs: save after a batch rather than after each row.
+// Save stores a position, anything that marshals to JSON, under name, any text that is short enough for a file's name
+// once it is escaped as in a URL. (Where files are found whatever the case of their names, so are positions.) When Save
+// returns nil the position survives a crash of the process and of the machine; when it does not, the position is this one or
+// the one before, and whole. It costs two to three fsyncs: save after a batch rather than after each row.
 func (s *Store) Save(name string, position any) error {
 	text, err := json.Marshal(position)
 	if err != nil {
@@ -94,7 +96,7 @@ const longest = 150
 // file returns the file of a position; escaping keeps any name inside the directory. Long names are cut, and a sum tells
 // them apart.
 func (s *Store) file(name string) string {
-	escaped := url.PathEscape(name)
+	escaped := strings.ReplaceAll(url.PathEscape(name), ":", "%3A") // which Windows takes for more than a letter
 	if len(escaped) > longest {
 		escaped = fmt.Sprintf("%s…%x", escaped[:longest], sha256.Sum256([]byte(name)))
 	}

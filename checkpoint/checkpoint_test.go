@@ -1,6 +1,7 @@
 package checkpoint_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -165,6 +166,42 @@ func TestAKilledProcessLeavesAWholePosition(t *testing.T) {
 		found, err := open(t, directory).Load("orders", &got)
 		if !found || err != nil || got.Place < saved || got.Place > saved+1 || len(got.Key) != int(got.Place%10_000) {
 			t.Fatalf("place %d with %d bytes after %d was saved (%v)", got.Place, len(got.Key), saved, err)
+		}
+	}
+}
+
+// What a crash has left of a longer position is no part of a shorter one.
+func TestWhatACrashLeftBesideAPositionIsReplaced(t *testing.T) {
+	directory := t.TempDir()
+	if err := os.WriteFile(filepath.Join(directory, "orders.json.new"), bytes.Repeat([]byte("x"), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store := open(t, directory)
+	if err := store.Save("orders", position{Place: 1}); err != nil {
+		t.Fatal(err)
+	}
+	var got position
+	if found, err := store.Load("orders", &got); !found || err != nil || got.Place != 1 {
+		t.Errorf("%v, %t, %v", got, found, err)
+	}
+}
+
+// An operator looks for a file, and a later version of this package must find it.
+func TestAPositionIsInAFileOfItsName(t *testing.T) {
+	directory := t.TempDir()
+	store := open(t, directory)
+	for name, file := range map[string]string{
+		"orders":             "orders.json",
+		"com.example.Orders": "com.example.Orders.json",
+		"a/b c":              "a%2Fb%20c.json",
+		"a:b":                "a%3Ab.json", // a colon means something on Windows
+	} {
+		if err := store.Save(name, position{Key: name}); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(directory, file))
+		if want := `{"Key":"` + name + `","Place":0}` + "\n"; err != nil || string(text) != want {
+			t.Errorf("%s: %q (%v)", file, text, err)
 		}
 	}
 }
