@@ -48,7 +48,8 @@ func TestBatchesAreBoundedByCountBytesAndDelay(t *testing.T) {
 			put("123") // does not fit behind it
 			put("12345678901")
 			put("1234567")
-			put("890") // fits exactly
+			put("890") // fits exactly, so that nothing more can
+			pass(10 * time.Second)
 			put("z")
 		})
 		want := []timedBatch{
@@ -58,7 +59,7 @@ func TestBatchesAreBoundedByCountBytesAndDelay(t *testing.T) {
 			{"123", 1200 * time.Millisecond},
 			{"12345678901", 1200 * time.Millisecond}, // larger than a batch may be: alone
 			{"1234567 890", 1200 * time.Millisecond},
-			{"z", 1200 * time.Millisecond}, // the channel was closed
+			{"z", 11200 * time.Millisecond}, // the channel was closed
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %v\nwant %v", got, want)
@@ -166,5 +167,20 @@ func TestBatchesOfASequence(t *testing.T) {
 	}
 	for range b.Of(func(func(string, error) bool) {}) {
 		t.Error("a batch of nothing")
+	}
+}
+
+func TestABatchIsTheReadersToKeep(t *testing.T) {
+	in := make(chan int, 4)
+	for n := range 4 {
+		in <- n
+	}
+	close(in)
+	var kept [][]int
+	for batch := range (connector.Batches[int]{Count: 2}).From(t.Context(), in) {
+		kept = append(kept, batch)
+	}
+	if len(kept) != 2 || !slices.Equal(kept[0], []int{0, 1}) || !slices.Equal(kept[1], []int{2, 3}) {
+		t.Errorf("kept %v", kept)
 	}
 }

@@ -195,3 +195,29 @@ func TestPollRefusesAnIntervalThatIsNone(t *testing.T) {
 		}
 	})
 }
+
+// A poll that fails for longer than cenkalti/backoff retries by default goes on, and one that has worked meanwhile is
+// tried again as soon as at first.
+func TestAPollThatHasFailedForHoursIsNoMoreAndNoLessTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p polls
+		const failures = 100
+		setUp(t, nil, connector.Options{Logger: quiet}).connect(p.handlers(time.Minute, func(_ context.Context, call int) error {
+			if call != failures {
+				return errors.New("the database is away")
+			}
+			return nil
+		}))
+		pass(2 * time.Hour)
+		gaps := p.gaps()
+		if len(gaps) < failures+2 {
+			t.Fatalf("%d polls", len(gaps))
+		}
+		if least := slices.Min(gaps[20:failures]); least < 50*time.Second {
+			t.Errorf("in the long run it was tried again after %v", least)
+		}
+		if gap := gaps[failures]; gap > 1200*time.Millisecond {
+			t.Errorf("the first failure after a success was tried again after %v", gap)
+		}
+	})
+}

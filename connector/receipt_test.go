@@ -320,3 +320,28 @@ func TestWhatIsNotStoredLeavesNoReceipt(t *testing.T) {
 	}
 	b.must(b.conn.Close(t.Context()))
 }
+
+// A sender that is still storing when the source connection closes gets a receipt that is settled.
+func TestAReceiptOfWhatIsStoredDuringTheClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outbox := &lateOutbox{returned: make(chan struct{})}
+		b := setUp(t, nil, connector.Options{Outbox: outbox, Logger: quiet})
+		b.must(b.conn.SendNotification(b.soon(), object{"n": 0}))
+		receipt := make(chan *connector.Receipt)
+		go func() {
+			r, err := b.conn.SendWithReceipt(context.Background(), object{"n": 1})
+			if err != nil {
+				t.Error(err)
+			}
+			receipt <- r
+		}()
+		synctest.Wait()
+		if err := b.conn.Close(b.soon()); !errors.Is(err, connector.ErrUndelivered) {
+			t.Errorf("Close returned %v", err)
+		}
+		close(outbox.returned)
+		if r := <-receipt; !settled(r) || !errors.Is(r.Wait(b.soon()), connector.ErrUndelivered) {
+			t.Errorf("settled: %t, %v", settled(r), r.Err())
+		}
+	})
+}
