@@ -52,11 +52,27 @@ func TestDerivedFromAll(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		expect(health.Healthy, "when A is back")
 
+		back = away(running.Source("A"))
+		time.Sleep(30 * time.Second)
+		back()
+		if err := running.Connection("A").WaitConnected(t.Context()); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		back = away(running.Source("A"))
+		time.Sleep(grace - time.Second)
+		expect(health.Healthy, "within the grace period of a second loss")
+		time.Sleep(2 * time.Second)
+		expect(health.Unhealthy, "after the grace period of a second loss")
+		back()
+		time.Sleep(5 * time.Minute)
+
+		before := running.Source("B").Sessions()
 		running.Source("B").Drop(1001)
 		time.Sleep(10 * grace)
 		expect(health.Healthy, "after an ordinary reconnect")
-		if got := running.Source("B").Sessions(); got != 2 {
-			t.Errorf("%d sessions of B, want 2", got)
+		if got := running.Source("B").Sessions(); got != before+1 {
+			t.Errorf("%d sessions of B, want %d", got, before+1)
 		}
 	})
 }

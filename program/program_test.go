@@ -149,14 +149,19 @@ func TestServeDrainsAtASignal(t *testing.T) {
 		if event, err := source.Notification(t.Context()); err != nil || event.String() != `{"n":1}` {
 			t.Errorf("%v (%v)", event, err)
 		}
+		session := source.Sessions() + 1
+		source.Drop(vantiqtest.FIN) // which makes nobody restart it
+		if err := source.WaitSession(t.Context(), session); err != nil {
+			t.Fatal(err)
+		}
 		if err := p.Process.Signal(told); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.Wait(); err != nil {
 			t.Errorf("%v: %v, %s", told, err, p.err.String())
 		}
-		if !strings.Contains(p.err.String(), "msg=healthy") {
-			t.Errorf("it was never healthy:\n%s", p.err.String())
+		if text := p.err.String(); strings.Count(text, "msg=healthy") != 1 || strings.Contains(text, "unhealthy") {
+			t.Errorf("it was not healthy, and once:\n%s", p.err.String())
 		}
 		if err := source.WaitDisconnected(t.Context()); err != nil {
 			t.Error(err)

@@ -80,6 +80,9 @@ func TestAServerConfigOfTheConnectorsOwnIsUsed(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(directory, "server.config"), nil, 0o600); err != nil { // the other one comes first
+		t.Fatal(err)
+	}
 	f, err := parseRunFlags([]string{directory}, os.Stdout)
 	if err != nil || f.directory != directory || f.ownConfig != file {
 		t.Errorf("%+v (%v)", f, err)

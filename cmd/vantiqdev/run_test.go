@@ -170,6 +170,26 @@ func TestRunRefusesWhatDoesNotBuild(t *testing.T) {
 	w.run("./library").ended(1, "./library does not build")
 }
 
+func TestRunStartsTheConnectorWhereItsServerConfigIs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds")
+	}
+	w, elsewhere := newWorkplace(t), t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":  "module where",
+		"main.go": "package main\n\nimport \"os\"\n\nfunc main() { where, _ := os.Getwd(); println(\"here:\", where) }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(w.directory, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	here, err := filepath.EvalSymlinks(w.directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	workplace{t, elsewhere, w.port}.run("-once", w.directory).ended(1, w.file()+": source EchoSource", "here: "+here+"\n")
+}
+
 func TestRunGoesOnUntilCtrlC(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs signals")
