@@ -52,7 +52,7 @@ type outbound struct {
 	stuck func() // called when somebody begins to wait for acknowledgements
 	stats outboxStats
 
-	// How many wait for acknowledgements, for room in the outbox or in Flush: in a Publish handler, and elsewhere.
+	// How many wait for acknowledgements, for room in the outbox, in Flush or for a receipt: in a Publish handler, and elsewhere.
 	handlerWaits, waits atomic.Int32
 }
 

@@ -17,6 +17,8 @@ type Receipt struct {
 	seq  uint64
 	done chan struct{} // closed when err is final
 	err  error
+
+	awaited bool // somebody has asked for done; the outbound's mutex guards it
 }
 
 // SendWithReceipt sends an event as [SourceConnection.SendNotification] does, and returns a Receipt once it is accepted.
@@ -33,8 +35,13 @@ func (c *SourceConnection) SendWithReceipt(ctx context.Context, message any) (*R
 	return r, nil
 }
 
-// Done returns a channel that is closed when it is known what became of the notification.
-func (r *Receipt) Done() <-chan struct{} { return r.done }
+// Done returns a channel that is closed when it is known what became of the notification. In a Publish handler, and in what
+// it waits for, Wait is better: for whoever waits for Done there, the acknowledgements behind further messages are read
+// slowly, a message each second, and not at all when no more messages can be held.
+func (r *Receipt) Done() <-chan struct{} {
+	r.out.await(r)
+	return r.done
+}
 
 // Err returns nil when Vantiq has acknowledged the notification, as far as counting acknowledgements can tell, and also
 // while nothing is known. It returns [ErrRefused], wrapping a [StatusError], when Vantiq answered it with an error;
@@ -64,6 +71,20 @@ func (r *Receipt) Wait(ctx context.Context) error {
 		return r.err
 	default:
 		return err
+	}
+}
+
+// await tells the reader that somebody waits for acknowledgements until r is settled, as far as anybody can know.
+func (o *outbound) await(r *Receipt) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	select {
+	case <-r.done:
+	default:
+		if !r.awaited {
+			r.awaited = true
+			o.waits.Add(1)
+		}
 	}
 }
 
@@ -143,4 +164,7 @@ func (r *receipts) abandon(err error) {
 func (r *Receipt) settle(err error) {
 	r.err = err
 	close(r.done)
+	if r.awaited {
+		r.out.waits.Add(-1)
+	}
 }

@@ -122,6 +122,38 @@ func TestWaitingForAReceiptInAPublishHandlerDoesNotDeadlock(t *testing.T) {
 	})
 }
 
+// Done can be waited for with anything else, so the SDK does not see that a Publish handler waits.
+func TestWaitingForDoneInAPublishHandlerDoesNotDeadlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{Logger: quiet, PublishQueue: 8})
+		const messages = 200
+		handled, done := 0, make(chan struct{})
+		b.connect(connector.Handlers{Publish: func(ctx context.Context, c *connector.SourceConnection, message connector.Document) error {
+			if handled++; handled == messages {
+				defer close(done)
+			}
+			r, err := c.SendWithReceipt(ctx, message)
+			if err != nil {
+				return err
+			}
+			select {
+			case <-r.Done():
+				return r.Err()
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}})
+		published := make(chan error, 1)
+		go func() { published <- b.publishAll(messages) }()
+		select {
+		case <-done:
+		case <-time.After(time.Hour):
+			t.Fatalf("not all were handled: %+v", b.conn.Stats())
+		}
+		b.must(<-published)
+	})
+}
+
 func TestReceiptsOfManySendersAreEachSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setUp(t, nil, connector.Options{OutboxMessages: 50, Logger: quiet}).connect(echo())
