@@ -380,6 +380,29 @@ func TestDecodeConfigChecksTheFieldThatIsFilled(t *testing.T) {
 	}
 }
 
+// Of two that are embedded equally deeply, it fills the one whose tag names it, and neither if both or none do.
+func TestDecodeConfigChecksTheFieldThatIsNamed(t *testing.T) {
+	type Named struct {
+		Number int `json:"Port"`
+	}
+	type Unnamed struct{ Port string }
+	type config struct {
+		Unnamed
+		Named
+	}
+	if got, err := connector.DecodeConfig[config](document(t, `{"Port":"80"}`)); err != nil || got.Number != 80 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	type Other struct{ Port string }
+	type neither struct {
+		Unnamed
+		Other
+	}
+	if got, err := connector.DecodeConfig[neither](document(t, `{"Port":"80"}`)); err == nil || !strings.Contains(err.Error(), "Port: unknown") {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 type manyProblems struct{ Name string }
 
 func (m manyProblems) Validate() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -24,6 +25,7 @@ func (c *SourceConnection) Poll(interval time.Duration, poll func(ctx context.Co
 	if interval <= 0 {
 		return fmt.Errorf("source %s: polling every %s: the interval must be positive", c.source, interval)
 	}
+	interval = min(interval, math.MaxInt64/2) // a tenth more of it is still a duration
 	return c.Go(func(ctx context.Context) error {
 		retries := backoff.NewExponentialBackOff(backoff.WithInitialInterval(min(firstRetry, interval)),
 			backoff.WithMaxInterval(interval), backoff.WithRandomizationFactor(0.1), backoff.WithMaxElapsedTime(0))

@@ -3,6 +3,7 @@ package connector_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -182,6 +183,25 @@ func TestAPermanentErrorEndsPolling(t *testing.T) {
 			t.Errorf("logged\n%s", text)
 		}
 	})
+}
+
+// The waits of an interval that is nearly as long as can be said became negative, and the polls one endless loop.
+func TestAPollEveryFewCenturiesIsCalledOnce(t *testing.T) {
+	for range 20 { // as the waits are random
+		synctest.Test(t, func(t *testing.T) {
+			var p polls
+			setUp(t, nil, connector.Options{Logger: quiet}).connect(p.handlers(math.MaxInt64, func(_ context.Context, call int) error {
+				if call > 1 {
+					return connector.Permanent(errors.New("called again"))
+				}
+				return nil
+			}))
+			pass(time.Hour)
+			if n := len(p.gaps()); n != 0 {
+				t.Errorf("%d more polls", n)
+			}
+		})
+	}
 }
 
 func TestPollRefusesAnIntervalThatIsNone(t *testing.T) {

@@ -14,7 +14,8 @@ type Stats struct {
 	Window       int    // notifications that may be in flight now
 
 	// OutboxUsed is how full the outbox is now, from 0 to 1: of OutboxMessages, of OutboxBytes, or of the memory that all
-	// sources share, whichever is nearest to its limit. What an earlier process left may exceed 1.
+	// sources share, whichever is nearest to its limit. It may exceed 1: by what an earlier process left, by an event larger
+	// than OutboxBytes that found the outbox empty, and while messages stand before the acknowledgements that would make room.
 	OutboxUsed float64
 
 	Publishes        uint64 // messages handed to the Publish handler
