@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"time"
+
+	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
 // Batches groups rows of a file or a table, messages of a broker and the like into batches that are sent as one
@@ -14,11 +16,11 @@ type Batches[T any] struct {
 	Count int
 	Bytes int           // as Size counts: keep it below MaxOutbound, with room for what is put around the elements
 	Delay time.Duration // the longest that an element waits for others
-	Size  func(T) int   // of an element; needed with Bytes
+	Size  func(T) int   // of an element. Default: the length of its JSON
 }
 
-// From returns the batches of what arrives on in, until in is closed, or ctx ends: what then stands in a batch that is not
-// complete is not sent. While the body of the loop runs nothing is taken from in, so that a slow one holds up whoever fills
+// From returns the batches of what arrives on in, until in is closed, ctx ends, or the loop does: in the last two cases what
+// was taken from in and is in no batch yet is lost. While the body of the loop runs nothing is taken from in, so that a slow one holds up whoever fills
 // it. Each batch is a new slice.
 //
 //	for batch := range batches.From(ctx, messages) {
@@ -88,10 +90,7 @@ type filling[T any] struct {
 }
 
 func (b *filling[T]) add(element T) bool {
-	size := 0
-	if b.Size != nil {
-		size = b.Size(element)
-	}
+	size := b.size(element)
 	if b.Bytes > 0 && b.bytes+size > b.Bytes && !b.finish() {
 		return false
 	}
@@ -100,6 +99,17 @@ func (b *filling[T]) add(element T) bool {
 		return b.finish()
 	}
 	return true
+}
+
+func (b *filling[T]) size(element T) int {
+	switch {
+	case b.Bytes <= 0:
+		return 0
+	case b.Size != nil:
+		return b.Size(element)
+	}
+	text, _ := protocol.AppendJSON(nil, element) // what has no JSON is told when the batch is sent
+	return len(text)
 }
 
 // finish yields the batch as it is, unless there is nothing in it.

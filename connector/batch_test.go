@@ -184,3 +184,20 @@ func TestABatchIsTheReadersToKeep(t *testing.T) {
 		t.Errorf("kept %v", kept)
 	}
 }
+
+func TestBatchesMeasureTheJSONOfTheirElements(t *testing.T) {
+	elements := func(yield func(any, error) bool) {
+		for _, element := range []any{"12345678", 1, map[string]int{"a": 1}, func() {}} { // 10, 1, 7 and no bytes
+			if !yield(element, nil) {
+				return
+			}
+		}
+	}
+	var got []int
+	for batch := range (connector.Batches[any]{Bytes: 12}).Of(elements) {
+		got = append(got, len(batch))
+	}
+	if !slices.Equal(got, []int{2, 2}) {
+		t.Errorf("batches of %v elements", got)
+	}
+}

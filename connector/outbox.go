@@ -20,7 +20,7 @@ type OutboxQueue interface {
 	// Append stores event behind all others and returns its sequence number, 1 or more, and larger than any before it.
 	// When it returns, the notification counts as accepted. It is called concurrently: nothing may be read, and no Append
 	// may return, before everything with a smaller number can be read. The event is not written to afterwards. An error
-	// goes to the caller of SendNotification.
+	// goes to the caller of SendNotification, and the number is then ignored.
 	Append(event json.RawMessage) (seq uint64, err error)
 	// Read fills entries with the oldest notifications behind seq after, or with the oldest of all if that is 0: as many as
 	// fit and are no more than maxBytes together, but at least one if there is one. It returns how many. They stay valid

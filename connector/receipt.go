@@ -43,10 +43,10 @@ func (r *Receipt) Done() <-chan struct{} {
 	return r.done
 }
 
-// Err returns nil when Vantiq has acknowledged the notification, as far as counting acknowledgements can tell (a server that
-// is found to acknowledge nothing is taken to have what was written), and also while nothing is known. It returns [ErrRefused], wrapping a [StatusError], when Vantiq answered it with an error;
-// [ErrOutboxFull] when DropOldest dropped it; and [ErrUndelivered] when the source connection closed before: it may have
-// arrived, and with a durable outbox the next process sends it (again).
+// Err returns nil when Vantiq has acknowledged the notification, as far as counting acknowledgements can tell, and also while
+// nothing is known. It returns [ErrRefused], wrapping a [StatusError], when Vantiq answered it with an error; [ErrOutboxFull]
+// when DropOldest dropped it; and [ErrUndelivered] when the source connection closed before: it may have arrived, and with a
+// durable outbox the next process sends it (again).
 func (r *Receipt) Err() error {
 	select {
 	case <-r.done:

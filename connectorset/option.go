@@ -22,7 +22,7 @@ type options struct {
 }
 
 // WithFile makes [Load] read this file and no other, instead of looking for serverConfig/server.config and
-// server.config. An empty name changes nothing. New does not read a file.
+// server.config. An empty name is the same as no WithFile. New does not read a file.
 func WithFile(name string) Option {
 	return func(o *options) { o.file = name }
 }

@@ -54,8 +54,8 @@ type Env struct {
 }
 
 // Main calls serve, and ends the process when it returns: with exit code 0 after nil, and otherwise with 1 and the error in
-// one line on standard error. Its ctx ends at SIGINT or SIGTERM, which drains a connector set. A run that leaves
-// notifications undelivered ([connector.ErrUndelivered]) has failed too.
+// one line on standard error. Its ctx ends at SIGINT or SIGTERM, which drains a connector set; a second one ends the
+// process at once. A run that leaves notifications undelivered ([connector.ErrUndelivered]) has failed too.
 //
 // Main parses the command line: -config FILE, -version, and what was declared with package flag before. LOG_LEVEL is
 // debug, info (the default), warn or error.
@@ -100,8 +100,15 @@ func serveUntilSignal(serve func(ctx context.Context, env Env) error, file strin
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // ends with the process
+		<-signals
+		signal.Stop(signals) // from now on a signal ends the process
+		cancel()
+	}()
 	return serve(ctx, Env{File: file, Logger: logger, Options: []connectorset.Option{
 		connectorset.WithFile(file),
 		connectorset.WithLogger(logger),

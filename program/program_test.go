@@ -1,6 +1,7 @@
 package program_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -32,14 +33,18 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("PROGRAM") {
 	case "serve":
 		program.Main(program.Serve(handlers))
+	case "hang":
+		program.Main(func(ctx context.Context, env program.Env) error {
+			env.Logger.Info("waiting")
+			<-ctx.Done()
+			env.Logger.Info("hanging")
+			select {}
+		})
 	case "other":
 		own := flag.String("own", "", "a flag of its own")
-		program.Main(func(ctx context.Context, env program.Env) error {
+		program.Main(func(_ context.Context, env program.Env) error {
 			env.Logger.Debug("debug line")
 			env.Logger.Info("info line", "own", *own, "file", env.File)
-			if *own == "wait" {
-				<-ctx.Done()
-			}
 			return errors.Join(errors.New("first\nline"), errors.New("second"))
 		})
 	}
@@ -166,6 +171,38 @@ func TestServeDrainsAtASignal(t *testing.T) {
 		if err := source.WaitDisconnected(t.Context()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestASecondSignalEndsAProgramThatHangs(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot be told to leave there")
+	}
+	p := prepare(t, "hang", nil)
+	p.Stderr = nil
+	lines, err := p.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewScanner(lines)
+	for _, want := range []string{"waiting", "hanging"} {
+		if !said.Scan() || !strings.Contains(said.Text(), want) {
+			t.Fatalf("it says %q, not that it is %s", said.Text(), want)
+		}
+		if want == "waiting" {
+			if err := p.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err == nil || p.ProcessState.ExitCode() != -1 {
+		t.Errorf("it ended with %v", err)
 	}
 }
 
