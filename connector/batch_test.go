@@ -159,14 +159,17 @@ func TestBatchesOfASequence(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	fetched = ""
-	for range b.Of(elements) {
+	for _, err := range b.Of(elements) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	if fetched != "a b c " {
 		t.Errorf("fetched for a loop that ended: %s", fetched)
 	}
-	for range b.Of(func(func(string, error) bool) {}) {
-		t.Error("a batch of nothing")
+	for batch, err := range b.Of(func(func(string, error) bool) {}) {
+		t.Errorf("a batch of nothing: %v, %v", batch, err)
 	}
 }
 
@@ -194,7 +197,10 @@ func TestBatchesMeasureTheJSONOfTheirElements(t *testing.T) {
 		}
 	}
 	var got []int
-	for batch := range (connector.Batches[any]{Bytes: 12}).Of(elements) {
+	for batch, err := range (connector.Batches[any]{Bytes: 12}).Of(elements) {
+		if err != nil {
+			t.Error(err)
+		}
 		got = append(got, len(batch))
 	}
 	if !slices.Equal(got, []int{2, 2}) {
