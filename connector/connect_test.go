@@ -3,6 +3,7 @@ package connector_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -191,6 +192,25 @@ func TestSessionHandlersWithoutConnectHaveTheZeroState(t *testing.T) {
 		rows, err := b.source.Query(b.soon(), nil)
 		if err != nil || rows[0].String() != `{"n":0}` {
 			t.Errorf("%v, %v", rows, err)
+		}
+	})
+}
+
+// A system that is away, and a configuration that is wrong, are two things to whoever asks.
+func TestAQueryErrorOfConnectIsTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := connector.QueryError{Code: "station.away", Template: "the station is away: {0}", Parameters: []any{"no route"}}
+		b := setUp(t, nil, connector.Options{Logger: quiet})
+		handlers := echo()
+		handlers.Connect = func(context.Context, *connector.SourceConnection, connector.Document) error {
+			return fmt.Errorf("connecting: %w", away)
+		}
+		b.run(handlers)
+		b.must(b.source.WaitSession(b.soon(), 1))
+		synctest.Wait()
+		_, err := b.source.Query(b.soon(), nil)
+		if e := queryError(t, err); e.Code != away.Code || e.Message() != away.Message() {
+			t.Errorf("the query was answered %v", err)
 		}
 	})
 }

@@ -52,7 +52,7 @@ const (
 	CodePanic         = "connector.panic"         // the Query handler panicked
 	CodeTimeout       = "connector.timeout"       // the query had no final answer within QueryTimeout
 	CodeBusy          = "connector.busy"          // too many queries were waiting
-	CodeNotConfigured = "connector.notConfigured" // the Connect handler has not accepted the source configuration
+	CodeNotConfigured = "connector.notConfigured" // the Connect handler has not accepted the source configuration, and returned no QueryError
 	CodeNoHandler     = "connector.noHandler"     // there is no Query handler
 	CodeInterrupted   = "connector.interrupted"   // the link was lost in the middle of the answer
 	CodeShutdown      = "connector.shutdown"      // the connector is shutting down

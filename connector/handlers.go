@@ -17,9 +17,9 @@ type Document = protocol.Document
 type Handlers struct {
 	// Connect begins a session with the source configuration. It is called once per session, before any other handler,
 	// again with growing waits if it returns an error, and not again if that error is [Permanent]; until it returns nil,
-	// publishes wait and queries are answered CodeNotConfigured. Its ctx ends when the link is lost or the connection
-	// drains, so it may be kept for work that belongs to the session; see also [SourceConnection.Go]. Nil accepts
-	// every configuration.
+	// publishes wait and queries are answered with its error: a [QueryError] as it is, any other under [CodeNotConfigured].
+	// Its ctx ends when the link is lost or the connection drains, so it may be kept for work that belongs to the session;
+	// see also [SourceConnection.Go]. Nil accepts every configuration.
 	Connect func(ctx context.Context, c *SourceConnection, config Document) error
 
 	// Publish gets the published messages of the source, one after the other and in order. Nobody awaits an answer: an

@@ -94,7 +94,12 @@ func (in *inbound) awaitAnswers(l *link) {
 	}
 }
 
+// notConfigured returns what queries are answered because of what the Connect handler returned.
 func notConfigured(reason error) *QueryError {
+	var own QueryError
+	if errors.As(reason, &own) {
+		return &own
+	}
 	return &QueryError{Code: CodeNotConfigured, Template: "the connector cannot work with the source's configuration: {0}", Parameters: []any{reason.Error()}}
 }
 

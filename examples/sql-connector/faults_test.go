@@ -140,14 +140,17 @@ func TestTheDatabaseIsAwayWhenTheSessionBegins(t *testing.T) {
 	if strings.Contains(told, password) || strings.Contains(told, "tester") {
 		t.Errorf("VAIL is told %q", told)
 	}
+	var e protocol.QueryError
+	if _, err := source.Query(t.Context(), nil); !errors.As(err, &e) || e.Code != codeUnavailable {
+		t.Errorf("a query: %v, want %s", err, codeUnavailable)
+	}
 	server.restart(t)
 	for {
 		_, err := source.Query(t.Context(), document{"sql": `select 1 as v`})
-		var e protocol.QueryError
 		if err == nil {
 			return
 		}
-		if !errors.As(err, &e) || e.Code != connector.CodeNotConfigured {
+		if !errors.As(err, &e) || e.Code != codeUnavailable {
 			t.Fatalf("a query: %v", err)
 		}
 	}
