@@ -59,7 +59,7 @@ func Check[T any](t testing.TB, files Files) {
 	}
 	readme, err := os.ReadFile(files.README)
 	if err != nil {
-		t.Fatalf("configdoc: %v", err)
+		t.Fatalf("configdoc: %v; it is to have the lines %s and %s, between which the table goes", err, tableBegin, tableEnd)
 	}
 	documented, err := withTable(readme, rows)
 	if err != nil {

@@ -10,10 +10,9 @@ import (
 type config struct {
 	Echo struct {
 		General struct {
-			Prefix string `json:"prefix,omitempty"` // put before the member "text" of each message
-		} `json:"general,omitempty"`
-	} `json:"echoConfig,omitempty"`
-	Vantiq map[string]any `json:"vantiq,omitempty"` // Vantiq's own, like packageRows
+			Prefix string `json:"prefix,omitempty" jsonschema:"put before the member text of each message"`
+		} `json:"general"`
+	} `json:"echoConfig"`
 }
 
 // handlers serve any number of sources: what belongs to one is its session, here no more than its configuration.

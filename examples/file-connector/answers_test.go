@@ -76,7 +76,7 @@ func TestQueryOfRows(t *testing.T) {
 		}{
 			{document{"file": "done/f.csv"}, `{"a":"1"} {"row":2,"line":3,"error":"it has 2 fields for 1 columns","text":"2,3"} {"a":"4"}`},
 			{document{"file": "done/f.csv", "directory": d.in, "limit": 1}, `{"a":"1"}`},
-			{document{"file": "f.csv"}, "no such file"},
+			{document{"file": "f.csv"}, "file.notFound: there is no file"},
 			{document{"file": "f.csv", "directory": filepath.Dir(d.in)}, "is not one of the source configuration"},
 			{document{"file": "../" + filepath.Base(d.in) + "/done/f.csv"}, "path escapes from parent"},
 			{document{"file": outside}, "path escapes from parent"},
@@ -141,7 +141,8 @@ func TestPublishedNamesAreChecked(t *testing.T) {
 		d.write("there", "")
 		d.startOut(document{"format": "csv"})
 		for _, message := range []string{
-			`{"file":"../f"}`, `{"file":"/f"}`, `{"file":"a/f"}`, `{"file":".f"}`, `{"file":".."}`, `{"file":"f\u0000"}`, `{"file":"a\\f"}`,
+			`{"file":"../f","rows":[]}`, `{"file":"/f","rows":[]}`, `{"file":"a/f","rows":[]}`, `{"file":".f","rows":[]}`,
+			`{"file":"..","rows":[]}`, `{"file":"f\u0000","rows":[]}`, `{"file":"a\\f","rows":[]}`, `{"file":"f"}`, `{"file":"f","rows":[],"x":1}`,
 			`{"file":"there","rows":[{"a":1}]}`, `{"file":"f","rows":[1]}`, `{"file":"f","rows":[{"a":1},{"b":1}]}`, `{"file":1}`,
 			`{"file":"` + strings.Repeat("x", 300) + `","rows":[{"a":1}]}`,
 		} {

@@ -109,7 +109,7 @@ func (f *fileConnector) publish(_ context.Context, _ *connector.SourceConnection
 func (f *fileConnector) query(ctx context.Context, _ *connector.SourceConnection, s *session, q *connector.Query) error {
 	var parameters queryParameters
 	if err := q.Decode(&parameters); err != nil {
-		return err
+		return badQuery(err)
 	}
 	if parameters.File == "" {
 		return connector.Rows(ctx, q, s.list(parameters))

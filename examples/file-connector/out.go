@@ -31,8 +31,13 @@ type message struct {
 // write makes a file of a message. It appears under its name when it is complete; one that is there is not replaced.
 func (o *outConfig) write(document connector.Document) error {
 	var m message
-	if err := document.Decode(&m); err != nil {
-		return err
+	decoder := json.NewDecoder(bytes.NewReader(document.Raw()))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&m); err != nil {
+		return fmt.Errorf("%w; publish {file: …, rows: […]}", err)
+	}
+	if m.Rows == nil {
+		return errors.New("there are no rows; publish {file: …, rows: […]}")
 	}
 	if m.File == "" {
 		m.File = time.Now().UTC().Format("20060102T150405.000000000") + "." + o.Format

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"maps"
 	"os"
@@ -68,11 +70,15 @@ func (d *directory) rows() (rows []fileRow) {
 	return rows
 }
 
+func badQuery(err error) error {
+	return connector.QueryError{Code: "file.badQuery", Template: "{0}", Parameters: []any{err.Error()}}
+}
+
 // readRows answers with the first rows of a file in a configured directory, or below it.
 func (s *session) readRows(ctx context.Context, q *connector.Query, p queryParameters) error {
 	i := slices.IndexFunc(s.directories, func(d *directory) bool { return p.Directory == "" || p.Directory == d.Path })
 	if i < 0 {
-		return fmt.Errorf("directory %q is not one of the source configuration", p.Directory)
+		return badQuery(fmt.Errorf("directory %q is not one of the source configuration", p.Directory))
 	}
 	d := s.directories[i]
 	root, err := os.OpenRoot(d.Path)
@@ -81,11 +87,13 @@ func (s *session) readRows(ctx context.Context, q *connector.Query, p queryParam
 	}
 	defer func() { _ = root.Close() }()
 	info, err := root.Lstat(p.File)
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file", p.File)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return connector.QueryError{Code: "file.notFound", Template: "there is no file {0} in {1}", Parameters: []any{p.File, d.Path}}
+	case err != nil:
+		return badQuery(err)
+	case !info.Mode().IsRegular():
+		return badQuery(fmt.Errorf("%s is not a file", p.File))
 	}
 	in, err := root.Open(p.File)
 	if err != nil {
