@@ -54,7 +54,7 @@ func Check[T any](t testing.TB, files Files) {
 	for _, row := range rows {
 		if row.description == "" && !row.structure {
 			described = false
-			t.Errorf(`configdoc: %s has no description; give its field in %v a tag jsonschema:"what it means"`, row.path, row.owner)
+			t.Errorf(`configdoc: %s has no description; give its field a tag jsonschema:"what it means"`, row.path)
 		}
 	}
 	readme, err := os.ReadFile(files.README)

@@ -24,7 +24,6 @@ type row struct {
 	kind        string // its type in words
 	value       string // what it is if it is missing
 	description string
-	owner       reflect.Type // the struct that has it
 	structure   bool         // it is no more than the properties in it
 	settable    bool         // a single value that is not in a list or a map
 }
@@ -63,7 +62,7 @@ func (w *walker) structure(t reflect.Type, at place) {
 		below, nested := nextPlace(inner, place{path, at.optional, at.settable})
 		simple := inner.Kind() == reflect.Struct && nested
 		w.rows = append(w.rows, row{
-			path: path, kind: typeInWords(f), value: valueInWords(f, at), description: f.Description, owner: f.Owner,
+			path: path, kind: typeInWords(f), value: valueInWords(f, at), description: f.Description,
 			structure: simple,
 			settable:  at.settable && !nested && !configfields.IsStructured(inner),
 		})

@@ -66,7 +66,7 @@ func parseRunFlags(args []string, out io.Writer) (runFlags, error) {
 	set.Var(&f.sample.publish, "publish", "the sample message, a `JSON` object")
 	set.Var(&f.sample.query, "query", "the parameters of the sample query, a `JSON` object")
 	set.BoolVar(&f.expectNotification, "expect-notification", false,
-		"the sample exchange is not complete without a notification (default as in vantiqdev.json, with its samples)")
+		"the sample exchange is not complete without a notification behind the sample message, whatever it says\n(default as in vantiqdev.json, with its samples)")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			_, _ = fmt.Fprint(out, runUsage)
