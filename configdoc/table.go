@@ -24,8 +24,8 @@ type row struct {
 	kind        string // its type in words
 	value       string // what it is if it is missing
 	description string
-	structure   bool         // it is no more than the properties in it
-	settable    bool         // a single value that is not in a list or a map
+	structure   bool // it is no more than the properties in it
+	settable    bool // a single value that is not in a list or a map
 }
 
 // tableOf returns the properties of a configuration, in the order of the struct's fields.
