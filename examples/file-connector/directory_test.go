@@ -99,6 +99,34 @@ func TestAFileThatGrowsWhileItIsSent(t *testing.T) {
 	})
 }
 
+// What is appended while a file is sent has to be complete before it is read, as the file had to be.
+func TestARowThatIsWrittenWhileItsFileIsSent(t *testing.T) {
+	work(t, document{"format": "csv", "rowsPerEvent": 1}, func(d *desk) {
+		row := strings.Repeat("x", 60_000) // so that the rest is not read ahead
+		d.write("f", fmt.Sprintf("n,x\n1,%s\n2,%s\n3,%s\n", row, row, row))
+		d.start(connectortest.WithConfig(func(c *connectorset.Config) { c.OutboxMessages = 1 }))
+		d.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+		d.pass()
+		d.add("f", "4,whole\n5,ha")
+		d.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+		time.Sleep(500 * time.Millisecond)
+		synctest.Wait()
+		d.add("f", "lf\n")
+		d.pass()
+		want := []string{`f 4 {"n":"4","x":"whole"}`, `f 5 {"n":"5","x":"half"} last`}
+		events := d.source.Notifications()
+		if len(events) != 5 {
+			d.Fatalf("there are %d events", len(events))
+		}
+		for i, event := range events[3:] {
+			if got := receivedOf(d.T, event).String(); got != want[i] {
+				d.Errorf("received %s, want %s", got, want[i])
+			}
+		}
+		d.holds("done/f")
+	})
+}
+
 // A file of the same name is another one, whatever became of the first.
 func TestAFileThatIsReplaced(t *testing.T) {
 	for _, test := range []struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"maps"
@@ -100,7 +101,7 @@ func (s *session) readRows(ctx context.Context, q *connector.Query, p queryParam
 		return err
 	}
 	defer func() { _ = in.Close() }()
-	reader, err := newReader(d.formatConfig, d.EventBytes, d.Follow, in, position{})
+	reader, err := newReader(d.formatConfig, d.EventBytes, d.Follow, io.NewSectionReader(in, 0, info.Size()), position{})
 	if err != nil {
 		return err
 	}

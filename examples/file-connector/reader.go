@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"unicode/utf8"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
@@ -47,7 +46,7 @@ type reader struct {
 }
 
 // newReader returns a reader of what is in the file behind a position.
-func newReader(f formatConfig, rowBytes int, follow bool, file *os.File, from position) (*reader, error) {
+func newReader(f formatConfig, rowBytes int, follow bool, file *io.SectionReader, from position) (*reader, error) {
 	r := &reader{lines: lines{limit: rowBytes, follow: follow}, row: from.Row}
 	begin := make([]byte, 3)
 	n, err := file.ReadAt(begin, 0)
@@ -90,7 +89,7 @@ func newReader(f formatConfig, rowBytes int, follow bool, file *os.File, from po
 }
 
 // seek goes to an offset, which so many lines are before.
-func (r *reader) seek(file *os.File, offset, line int64) error {
+func (r *reader) seek(file *io.SectionReader, offset, line int64) error {
 	_, err := file.Seek(offset, io.SeekStart)
 	r.lines.in, r.lines.ahead = bufio.NewReaderSize(file, 64<<10), nil
 	r.lines.end, r.lines.number = offset, line

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 
@@ -51,9 +52,11 @@ func (d *directory) begin(f *file, in *os.File, info os.FileInfo) *file {
 	return again
 }
 
-// sendFrom sends what is in a file behind a position. The position that is sent is behind whole events only.
+// sendFrom sends what is in a file behind a position. The position that is sent is behind whole events only. What is appended
+// meanwhile is left for later: its last row may be there in part.
 func (d *directory) sendFrom(ctx context.Context, f *file, in *os.File, info os.FileInfo, from position) error {
-	reader, err := newReader(d.formatConfig, d.EventBytes, d.Follow, in, from)
+	complete := io.NewSectionReader(in, 0, info.Size())
+	reader, err := newReader(d.formatConfig, d.EventBytes, d.Follow, complete, from)
 	if err != nil {
 		return err
 	}
