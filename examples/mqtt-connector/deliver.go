@@ -70,6 +70,9 @@ func (b *broker) notify(ctx context.Context, batch []paho.PublishReceived) bool 
 	}
 	switch {
 	case err == nil:
+		for _, p := range batch {
+			p.Packet.Payload = nil // the outbox has what Vantiq gets of it
+		}
 		b.work.Go(func() { b.passOn(receipt, batch) }) // waits beside all that the outbox holds, for only its room may stop what follows
 	case over(err):
 		return false

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -211,4 +212,34 @@ func TestASessionThatHasEndedDoesNotWaitForASubscription(t *testing.T) {
 	case <-time.After(patience / 2):
 		t.Fatal("it waits")
 	}
+}
+
+// A message that is too large for an event leaves no more behind than what Vantiq is told instead.
+func TestMessagesThatWaitForVantiqAreHeldOnce(t *testing.T) {
+	broker := newTestBroker(t)
+	running, source := start(t, mqttSource(broker.url, nil, subscriptionsTo("in")))
+	source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+	device := newPeer(t, broker.url)
+	connection := running.Connection("TestSource")
+	const messages, size = 40, 1 << 20
+	before := heap()
+	for n := range uint64(messages) {
+		device.publish(&paho.Publish{Topic: "in", QoS: 0, Payload: bytes.Repeat([]byte("x"), size)})
+		for connection.Stats().Accepted <= n {
+			runtime.Gosched()
+		}
+	}
+	if grown := heap() - before; grown > messages*size/2 {
+		t.Errorf("%d messages of %d bytes, which became events of a few, hold %d bytes", messages, size, grown)
+	}
+	source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+}
+
+// heap returns how many bytes are in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // for what pools hold
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
