@@ -26,11 +26,11 @@ type event struct {
 	Remote      string            `json:"remote"`             // the client's address
 }
 
-func (k *hook) event(r *http.Request, body []byte) event {
+func (k *hook) event(r *http.Request, query url.Values, body []byte) event {
 	e := event{
 		Method:      r.Method,
 		Path:        r.URL.Path,
-		Query:       fields(r.URL.Query()),
+		Query:       fields(query),
 		Headers:     map[string]string{},
 		ContentType: r.Header.Get("Content-Type"),
 		ReceivedAt:  time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"),

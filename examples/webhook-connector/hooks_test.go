@@ -87,6 +87,8 @@ func TestARequestThatCannotBeTakenIsRefused(t *testing.T) {
 		{"POST", "/hooks/a", "", `{}`, http.StatusUnsupportedMediaType},
 		{"POST", "/hooks/a", "application/json", `{"a":`, http.StatusBadRequest},
 		{"POST", "/hooks/a", "application/json", `{} {}`, http.StatusBadRequest},
+		{"POST", "/hooks/a?a=1;b=2", "application/json", `{}`, http.StatusBadRequest},
+		{"POST", "/hooks/a?a=100%", "application/json", `{}`, http.StatusBadRequest},
 		{"POST", "/hooks/a", "application/json", `"` + strings.Repeat("x", 199) + `"`, http.StatusRequestEntityTooLarge},
 		{"PUT", "/hooks/a", "application/json", `"` + strings.Repeat("x", 198) + `"`, http.StatusAccepted},
 	} {

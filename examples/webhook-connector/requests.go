@@ -102,17 +102,9 @@ func (w request) build(ctx context.Context, h host) (*http.Request, error) {
 		return nil, errors.New("path: it must begin with a single slash")
 	}
 	target := url.URL{Scheme: h.base.Scheme, Host: h.base.Host, Path: path.Path, RawPath: path.RawPath}
-	parameters := path.Query()
-	for name, value := range w.Query {
-		values, several := value.([]any)
-		if !several {
-			values = []any{value}
-		}
-		for _, value := range values {
-			parameters.Add(name, fmt.Sprint(value))
-		}
+	if target.RawQuery, err = w.query(path.RawQuery); err != nil {
+		return nil, fmt.Errorf("query: %w", err)
 	}
-	target.RawQuery = parameters.Encode()
 	body, contentType, err := w.body()
 	if err != nil {
 		return nil, err
@@ -132,6 +124,30 @@ func (w request) build(ctx context.Context, h host) (*http.Request, error) {
 		out.Header.Set(name, value)
 	}
 	return out, nil
+}
+
+// query returns what stands behind the path's question mark, with the parameters added. Those that are null are left out.
+func (w request) query(raw string) (string, error) {
+	parameters, err := url.ParseQuery(raw)
+	if err != nil {
+		return "", err
+	}
+	for name, value := range w.Query {
+		values, several := value.([]any)
+		if !several {
+			values = []any{value}
+		}
+		for _, value := range values {
+			switch value.(type) {
+			case nil:
+			case []any, map[string]any:
+				return "", fmt.Errorf("%s is neither text, number or boolean nor a list of these", name)
+			default:
+				parameters.Add(name, fmt.Sprint(value))
+			}
+		}
+	}
+	return parameters.Encode(), nil
 }
 
 func (w request) body() (body []byte, contentType string, err error) {

@@ -90,6 +90,7 @@ func TestAQueryMakesARequest(t *testing.T) {
 		{object{}, "GET / key=the-key type= accept= "},
 		{object{"host": "api", "path": "/a%2Fb/c?x=1", "query": object{"y": []any{2, true}, "n": 9007199254740993}},
 			"GET /a%2Fb/c?n=9007199254740993&x=1&y=2&y=true key=the-key type= accept= "},
+		{object{"path": "/a", "query": object{"y": nil, "z": []any{nil, "", false}}}, "GET /a?z=&z=false key=the-key type= accept= "},
 		{object{"method": "put", "path": "/a", "body": object{"n": 9007199254740993}, "headers": object{"Accept": "text/csv"}},
 			`PUT /a key=the-key type=application/json accept=text/csv {"n":9007199254740993}`},
 		{object{"method": "POST", "body": "a=1", "headers": object{"content-type": "application/x-www-form-urlencoded"}},
@@ -212,6 +213,9 @@ func TestWhatAQueryMayNotSay(t *testing.T) {
 	fails(t, source, object{"host": host.URL}, "webhook.notAllowed", "webhookConfig.requests.hosts")
 	for _, path := range []string{"//example.com/", "http://example.com/", "no-slash", "@example.com", "/%zz", "/\x7f"} {
 		fails(t, source, object{"host": "api", "path": path}, "webhook.badRequest", "path: it must begin with a single slash")
+	}
+	for path, query := range map[string]object{"/?a=1;b=2": nil, "/?a=100%": nil, "/": {"a": object{"b": 1}}, "/?": {"a": []any{[]any{1}}}} {
+		fails(t, source, object{"host": "api", "path": path, "query": query}, "webhook.badRequest", "query")
 	}
 	for _, name := range []string{"Authorization", "cookie", "X-Key", "Proxy-Authorization"} {
 		fails(t, source, object{"host": "api", "headers": object{name: "x"}}, "webhook.badRequest", "cannot be set here")

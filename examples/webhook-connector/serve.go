@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -76,7 +77,12 @@ func (h *hooks) take(w http.ResponseWriter, r *http.Request, k *hook) {
 			return
 		}
 	}
-	document, err := protocol.NewDocument(k.event(r, body))
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // a part of it would be missing
+		http.Error(w, "query malformed", http.StatusBadRequest)
+		return
+	}
+	document, err := protocol.NewDocument(k.event(r, query, body))
 	if err != nil {
 		http.Error(w, "body malformed", http.StatusBadRequest)
 		return
