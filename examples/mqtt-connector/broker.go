@@ -22,7 +22,7 @@ const (
 	patience        = 10 * time.Second      // for an attempt to connect, and for subscriptions
 	publishPatience = 30 * time.Second      // for a broker that is away, and for its acknowledgement
 	ackInterval     = 10 * time.Millisecond // the library sends acknowledgements this often
-	maxPacketSize   = 16 << 20              // the broker drops larger messages
+	maxPacketSize   = 1 << 20               // the broker drops larger messages; receiveMaximum of them may be held here
 )
 
 // A broker is the connection of one source to its broker. It outlives the source's sessions, and comes back by itself.

@@ -162,6 +162,7 @@ func TestAMessageThatIsNoEventIsToldWithoutItsPayload(t *testing.T) {
 			t.Errorf("event %s", event)
 		}
 	}
+	device.publish(&paho.Publish{Topic: "in", QoS: 1, Payload: make([]byte, 2<<20)}) // which the broker keeps to itself
 	device.count(1, 3, 3)
 	say(t, numbers(t, source, 1), []int{3})
 	broker.await("PUBACK", 3)
