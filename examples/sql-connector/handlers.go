@@ -12,9 +12,12 @@ import (
 
 // sqlConnector is what the sources of this process share.
 type sqlConnector struct {
-	state     string   // the directory of positions
-	positions sync.Map // of polls, by name: *position
-	log       *slog.Logger
+	state string // the directory of positions
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	store *checkpoint.Store // opened when it is needed
+	polls map[string]*poll  // with a key, of the latest sessions
 }
 
 // A session is a source's configuration and its database.
@@ -23,8 +26,11 @@ type session struct {
 	db     database
 }
 
-func newHandlers(state string, log *slog.Logger) connector.Handlers {
-	s := &sqlConnector{state: state, log: log}
+func newConnector(state string, log *slog.Logger) *sqlConnector {
+	return &sqlConnector{state: state, log: log, polls: map[string]*poll{}}
+}
+
+func (s *sqlConnector) handlers() connector.Handlers {
 	return connector.SessionHandlers[*session]{
 		Connect: s.connect,
 		Publish: publish,
@@ -55,12 +61,7 @@ func (s *sqlConnector) startPolls(c *connector.SourceConnection, config config, 
 	for _, p := range config.SQL.Polls {
 		p := &poll{pollConfig: p, c: c, db: db, timeout: config.SQL.General.Timeout, log: s.log.With("source", c.Source(), "poll", p.Name)}
 		if p.Key != "" {
-			store, err := checkpoint.Open(s.state)
-			if err != nil {
-				return err
-			}
-			known, _ := s.positions.LoadOrStore(p.positionName(), new(position))
-			if err := p.resume(store, known.(*position)); err != nil {
+			if err := s.adopt(p); err != nil {
 				return err
 			}
 		}
@@ -72,6 +73,40 @@ func (s *sqlConnector) startPolls(c *connector.SourceConnection, config config, 
 		}
 	}
 	return nil
+}
+
+// adopt gives a poll the position that an earlier session has come to, or an earlier process.
+func (s *sqlConnector) adopt(p *poll) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.store == nil {
+		if s.store, err = checkpoint.Open(s.state); err != nil {
+			return err
+		}
+	}
+	p.store, p.position = s.store, new(position)
+	if earlier := s.polls[p.positionName()]; earlier != nil {
+		p.position = earlier.position
+	}
+	if err := p.resume(); err != nil {
+		return err
+	}
+	s.polls[p.positionName()] = p
+	return nil
+}
+
+// leave is called when no source has a session any more: it saves what Vantiq has acknowledged since, so that the next
+// process does not send it again.
+func (s *sqlConnector) leave() {
+	ended, end := context.WithCancel(context.Background())
+	end()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.polls {
+		if err := p.settle(ended); err != nil {
+			p.log.Warn("rows will be sent again by the next process", "error", err)
+		}
+	}
 }
 
 // publish runs a statement, or a batch of them in one transaction.

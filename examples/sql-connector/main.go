@@ -21,7 +21,9 @@ func main() {
 		if err != nil {
 			return err
 		}
-		set.SetHandlers(newHandlers(*state, env.Logger))
+		c := newConnector(*state, env.Logger)
+		defer c.leave()
+		set.SetHandlers(c.handlers())
 		closeMetrics, err := serveMetrics(*address, metrics)
 		if err != nil {
 			return err

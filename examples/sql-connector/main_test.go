@@ -38,9 +38,18 @@ func start(t *testing.T, sqlConfig document, opts ...connectortest.Option) (*con
 
 func startIn(t *testing.T, state string, sqlConfig document, opts ...connectortest.Option) (*connectortest.Running, *vantiqtest.Source) {
 	t.Helper()
+	return startAs(t, testConnector(t, state), sqlConfig, opts...)
+}
+
+func startAs(t *testing.T, c *sqlConnector, sqlConfig document, opts ...connectortest.Option) (*connectortest.Running, *vantiqtest.Source) {
+	t.Helper()
 	opts = append(opts, connectortest.WithSource("SqlSource", document{"sqlConfig": sqlConfig}))
-	running := connectortest.Start(t, newHandlers(state, slog.New(slog.NewTextHandler(t.Output(), nil))), opts...)
+	running := connectortest.Start(t, c.handlers(), opts...)
 	return running, running.Source("SqlSource")
+}
+
+func testConnector(t *testing.T, state string) *sqlConnector {
+	return newConnector(state, slog.New(slog.NewTextHandler(t.Output(), nil)))
 }
 
 func send(t *testing.T, source *vantiqtest.Source, message any) {

@@ -161,39 +161,47 @@ func (p *poll) keyOf(rows []json.RawMessage) (json.RawMessage, error) {
 	return key, err
 }
 
-// settle waits until it is known what became of everything that was sent, and saves the position behind it. What Vantiq
-// refuses, it will refuse again: that is skipped. What was not delivered is sent again from the position before it.
+// settle waits until it is known what became of everything that was sent, for as long as ctx lasts, and saves the position
+// behind what is done with. What was not delivered is sent again from the position before it.
 func (p *poll) settle(ctx context.Context) error {
-	for _, sent := range p.position.sent {
-		if sent.receipt == nil {
-			continue
-		}
-		switch err := sent.receipt.Wait(ctx); {
-		case errors.Is(err, connector.ErrRefused):
-			p.log.Error("Vantiq refused rows, they are skipped", "key", string(sent.key), "error", err)
-		case errors.Is(err, connector.ErrUndelivered), errors.Is(err, connector.ErrOutboxFull):
-			p.position.sent = nil
-			return err
-		case err != nil:
-			return err
-		}
-	}
-	if n := len(p.position.sent); n > 0 {
-		next := position{After: p.position.sent[n-1].key}
+	done, err := p.done(ctx)
+	if done > 0 {
+		next := position{After: p.position.sent[done-1].key, sent: p.position.sent[done:]}
 		if err := p.store.Save(p.positionName(), next); err != nil {
 			return err
 		}
 		*p.position = next
 	}
-	return nil
+	if errors.Is(err, connector.ErrUndelivered) || errors.Is(err, connector.ErrOutboxFull) {
+		p.position.sent = nil
+	}
+	return err
+}
+
+// done returns how many of the notifications that were sent are done with, and why not all are. What Vantiq refuses, it will
+// refuse again: that is skipped.
+func (p *poll) done(ctx context.Context) (n int, err error) {
+	for _, sent := range p.position.sent {
+		if sent.receipt != nil {
+			err = sent.receipt.Wait(ctx)
+		}
+		if errors.Is(err, connector.ErrRefused) {
+			p.log.Error("Vantiq refused rows, they are skipped", "key", string(sent.key), "error", err)
+			err = nil
+		}
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 // resume finds the position that the poll goes on from.
-func (p *poll) resume(store *checkpoint.Store, position *position) error {
-	p.store, p.position = store, position
-	found, err := store.Load(p.positionName(), position)
+func (p *poll) resume() error {
+	found, err := p.store.Load(p.positionName(), p.position)
 	if err == nil && !found {
-		position.After = p.Start
+		p.position.After = p.Start
 	}
 	return err
 }

@@ -6,10 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/connectorset"
 	"github.com/vantiq-go/connectorsdk/connectortest"
 	"github.com/vantiq-go/connectorsdk/protocol"
@@ -70,6 +72,46 @@ func TestAPollGoesOnWhereItWasAfterARestart(t *testing.T) {
 	_, source = startIn(t, state, config)
 	ask(t, source, "insert into t (id) values (13)")
 	receive(t, source, 13, 1)
+}
+
+// What Vantiq acknowledges while the connector leaves is not sent again by the next process.
+func TestNothingIsSentTwiceWhenTheConnectorLeaves(t *testing.T) {
+	config := polled(t, "id integer primary key, pad text", []string{numbers(3, 0)},
+		document{"name": "n", "every": "20ms", "sql": newRows, "key": "id", "start": 0})
+	state := t.TempDir()
+	c := testConnector(t, state)
+	running, source := startAs(t, c, config, connectortest.WithoutWaiting())
+	source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+	receive(t, source, 1, 3)
+	stopped := make(chan error)
+	go func() { stopped <- running.Stop() }()
+	for running.Connection("SqlSource").State() != connector.Draining {
+		runtime.Gosched()
+	}
+	source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	c.leave()
+	kept(t, state, `{"after":3}`)
+}
+
+// And when Vantiq acknowledges only a part of it, the position is behind that part.
+func TestWhatIsAcknowledgedWhenALinkIsLostIsKept(t *testing.T) {
+	config := polled(t, "id integer primary key, pad text", []string{numbers(3, 0)},
+		document{"name": "n", "every": "20ms", "sql": newRows, "key": "id", "start": 0})
+	state := t.TempDir()
+	running, source := startIn(t, state, config, connectortest.WithoutWaiting())
+	source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+	receive(t, source, 1, 3)
+	source.ReleaseAcknowledgements(2)
+	for running.Connection("SqlSource").Stats().Acknowledged < 2 {
+		runtime.Gosched()
+	}
+	source.Drop(vantiqtest.FIN)
+	kept(t, state, `{"after":2}`)
+	source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+	flush(t, running)
 }
 
 // kept waits until the position of the poll n is kept as text.

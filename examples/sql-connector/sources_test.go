@@ -21,7 +21,7 @@ func TestManySources(t *testing.T) {
 	for n := range sources {
 		opts = append(opts, connectortest.WithSource(fmt.Sprint("Source/", n), config(fmt.Sprint("first of ", n))))
 	}
-	running := connectortest.Start(t, newHandlers(t.TempDir(), slog.New(slog.DiscardHandler)), opts...)
+	running := connectortest.Start(t, newConnector(t.TempDir(), slog.New(slog.DiscardHandler)).handlers(), opts...)
 	each := func(do func(n int)) {
 		for n := range sources {
 			do(n)
