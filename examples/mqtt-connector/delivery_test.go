@@ -221,7 +221,7 @@ func TestMessagesThatWaitForVantiqAreHeldOnce(t *testing.T) {
 	source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
 	device := newPeer(t, broker.url)
 	connection := running.Connection("TestSource")
-	const messages, size = 40, 1 << 20
+	const messages, size = 40, 512 << 10
 	before := heap()
 	for n := range uint64(messages) {
 		device.publish(&paho.Publish{Topic: "in", QoS: 0, Payload: bytes.Repeat([]byte("x"), size)})
