@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -226,7 +227,13 @@ func subscriptionsTo(filters ...string) document {
 // start runs the connector for one source, TestSource.
 func start(t *testing.T, config document, opts ...connectortest.Option) (*connectortest.Running, *vantiqtest.Source) {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	return startLogging(t, t.Output(), config, opts...)
+}
+
+// startLogging does so with a log that the test can read.
+func startLogging(t *testing.T, out io.Writer, config document, opts ...connectortest.Option) (*connectortest.Running, *vantiqtest.Source) {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(out, nil))
 	embedded := &embeddedBroker{address: "127.0.0.1:0", log: log}
 	t.Cleanup(embedded.close)
 	s := newSource(t.Context(), embedded, log)
