@@ -7,9 +7,12 @@
 package jsonscan
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"iter"
+	"math/bits"
 )
 
 // MaxDepth is how deep arrays and objects may nest, so that a hostile peer cannot exhaust the stack.
@@ -30,40 +33,36 @@ func Valid(text []byte) error { return ValidBelow(0, text) }
 
 // ValidBelow reports as an error why text cannot stand as a value in so many arrays and objects.
 func ValidBelow(levels int, text []byte) error {
-	s := scanner{text: text}
-	s.space()
-	if err := s.value(levels); err != nil {
+	s := scanner(text)
+	i, err := s.value(s.space(0), levels)
+	if err != nil {
 		return err
 	}
-	return s.end()
+	return s.end(i)
 }
 
 // Members visits the members of a JSON object in their order and checks all of it, what follows it included.
 // A key arrives unescaped, a value as it stands. Members seen before an error may have been visited.
 func Members(text []byte, visit func(key, value []byte)) error {
-	s := scanner{text: text}
-	s.space()
-	if s.peek() != '{' {
-		return s.unexpected("a message must be a JSON object")
+	s := scanner(text)
+	i := s.space(0)
+	if s.at(i) != '{' {
+		return s.unexpected(i, "a message must be a JSON object")
 	}
-	if err := s.members(0, visit); err != nil {
+	i, err := s.members(i, 0, visit)
+	if err != nil {
 		return err
 	}
-	return s.end()
+	return s.end(i)
 }
 
 // Elements yields the elements of a JSON array that is known to be valid. Of anything else it yields nothing.
 func Elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		s := scanner{text: array}
-		s.space()
-		if s.peek() != '[' {
-			return
+		s := scanner(array)
+		if i := s.space(0); s.at(i) == '[' {
+			_, _ = s.elements(i, 0, yield)
 		}
-		stopped := false
-		_ = s.elements(0, func(element []byte) {
-			stopped = stopped || !yield(element)
-		}, &stopped)
 	}
 }
 
@@ -73,263 +72,252 @@ func Unquote(value []byte) ([]byte, bool) {
 		return nil, false
 	}
 	inner := value[1 : len(value)-1]
-	for _, b := range inner {
-		if b == '\\' {
-			var text string
-			if json.Unmarshal(value, &text) != nil {
-				return nil, false
-			}
-			return []byte(text), true
-		}
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return inner, true
 	}
-	return inner, true
+	var text string
+	if json.Unmarshal(value, &text) != nil {
+		return nil, false
+	}
+	return []byte(text), true
 }
 
-type scanner struct {
-	text []byte
-	pos  int
-}
+// A scanner is a text. Its methods check what begins at position i and return the position behind it; that they hand positions
+// on as values, and not in a struct, keeps these in registers.
+type scanner []byte
 
-// peek returns the byte at hand, or 0 at the end: no JSON token begins with 0.
-func (s *scanner) peek() byte {
-	if s.pos < len(s.text) {
-		return s.text[s.pos]
+// at returns the byte at position i, or 0 at the end: no JSON token begins with 0.
+func (s scanner) at(i int) byte {
+	if i < len(s) {
+		return s[i]
 	}
 	return 0
 }
 
-func (s *scanner) space() {
-	for s.pos < len(s.text) {
-		switch s.text[s.pos] {
-		case ' ', '\t', '\n', '\r':
-			s.pos++
-		default:
-			return
-		}
+// space returns the position of the first byte from i on that is no space.
+func (s scanner) space(i int) int {
+	for i < len(s) && s[i] <= ' ' && (s[i] == ' ' || s[i] == '\n' || s[i] == '\t' || s[i] == '\r') {
+		i++
 	}
+	return i
 }
 
-func (s *scanner) end() error {
-	s.space()
-	if s.pos < len(s.text) {
-		return s.unexpected("only one JSON value may stand here")
+func (s scanner) end(i int) error {
+	if i = s.space(i); i < len(s) {
+		return s.unexpected(i, "only one JSON value may stand here")
 	}
 	return nil
 }
 
-func (s *scanner) unexpected(want string) error {
-	if s.pos >= len(s.text) {
-		return &SyntaxError{s.pos, "it ends too early; " + want}
+func (s scanner) unexpected(i int, want string) error {
+	if i >= len(s) {
+		return &SyntaxError{len(s), "it ends too early; " + want}
 	}
-	return &SyntaxError{s.pos, fmt.Sprintf("unexpected %q; %s", s.text[s.pos], want)}
+	return &SyntaxError{i, fmt.Sprintf("unexpected %q; %s", s[i], want)}
 }
 
-func (s *scanner) value(depth int) error {
-	switch b := s.peek(); {
-	case b == '"':
-		return s.string()
-	case b == '{':
-		return s.members(depth, nil)
-	case b == '[':
-		return s.elements(depth, nil, nil)
-	case b == '-' || '0' <= b && b <= '9':
-		return s.number()
-	case b == 't':
-		return s.literal("true")
-	case b == 'f':
-		return s.literal("false")
-	case b == 'n':
-		return s.literal("null")
+func (s scanner) value(i, depth int) (int, error) {
+	switch b := s.at(i); b {
+	case '"':
+		return s.string(i)
+	case '{':
+		return s.members(i, depth, nil)
+	case '[':
+		return s.elements(i, depth, nil)
+	case 't':
+		return s.literal(i, "true")
+	case 'f':
+		return s.literal(i, "false")
+	case 'n':
+		return s.literal(i, "null")
+	default:
+		if b == '-' || isDigit(b) {
+			return s.number(i)
+		}
+		return i, s.unexpected(i, "a JSON value must stand here")
 	}
-	return s.unexpected("a JSON value must stand here")
 }
 
-func (s *scanner) members(depth int, visit func(key, value []byte)) error {
+func (s scanner) members(i, depth int, visit func(key, value []byte)) (int, error) {
 	if depth >= MaxDepth {
-		return &SyntaxError{s.pos, fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
+		return i, tooDeep(i)
 	}
-	s.pos++ // the brace
-	s.space()
-	if s.peek() == '}' {
-		s.pos++
-		return nil
+	if i = s.space(i + 1); s.at(i) == '}' {
+		return i + 1, nil
 	}
 	for {
-		keyStart := s.pos
-		if s.peek() != '"' {
-			return s.unexpected("a key in double quotes must stand here")
+		if s.at(i) != '"' {
+			return i, s.unexpected(i, "a key in double quotes must stand here")
 		}
-		if err := s.string(); err != nil {
-			return err
+		keyEnd, err := s.string(i)
+		if err != nil {
+			return i, err
 		}
-		key := s.text[keyStart:s.pos]
-		s.space()
-		if s.peek() != ':' {
-			return s.unexpected("a colon must follow the key")
+		key := s[i:keyEnd]
+		if i = s.space(keyEnd); s.at(i) != ':' {
+			return i, s.unexpected(i, "a colon must follow the key")
 		}
-		s.pos++
-		s.space()
-		valueStart := s.pos
-		if err := s.value(depth + 1); err != nil {
-			return err
+		start := s.space(i + 1)
+		if i, err = s.value(start, depth+1); err != nil {
+			return i, err
 		}
 		if visit != nil {
 			if name, ok := Unquote(key); ok {
-				visit(name, s.text[valueStart:s.pos])
+				visit(name, s[start:i])
 			}
 		}
-		s.space()
-		switch s.peek() {
+		i = s.space(i)
+		switch s.at(i) {
 		case ',':
-			s.pos++
-			s.space()
+			i = s.space(i + 1)
 		case '}':
-			s.pos++
-			return nil
+			return i + 1, nil
 		default:
-			return s.unexpected("a comma or a closing brace must follow the value")
+			return i, s.unexpected(i, "a comma or a closing brace must follow the value")
 		}
 	}
 }
 
-func (s *scanner) elements(depth int, visit func(element []byte), stopped *bool) error {
+// elements checks an array. With a visit that returns false it ends there.
+func (s scanner) elements(i, depth int, visit func(element []byte) bool) (int, error) {
 	if depth >= MaxDepth {
-		return &SyntaxError{s.pos, fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
+		return i, tooDeep(i)
 	}
-	s.pos++ // the bracket
-	s.space()
-	if s.peek() == ']' {
-		s.pos++
-		return nil
+	if i = s.space(i + 1); s.at(i) == ']' {
+		return i + 1, nil
 	}
 	for {
-		start := s.pos
-		if err := s.value(depth + 1); err != nil {
-			return err
+		end, err := s.value(i, depth+1)
+		if err != nil {
+			return end, err
 		}
-		if visit != nil {
-			visit(s.text[start:s.pos])
-			if *stopped {
-				return nil
-			}
+		if visit != nil && !visit(s[i:end]) {
+			return end, nil
 		}
-		s.space()
-		switch s.peek() {
+		i = s.space(end)
+		switch s.at(i) {
 		case ',':
-			s.pos++
-			s.space()
+			i = s.space(i + 1)
 		case ']':
-			s.pos++
-			return nil
+			return i + 1, nil
 		default:
-			return s.unexpected("a comma or a closing bracket must follow the value")
+			return i, s.unexpected(i, "a comma or a closing bracket must follow the value")
 		}
 	}
 }
 
-// plain marks the bytes that stand for themselves inside a string.
-var plain = func() (table [256]bool) {
-	for b := 0x20; b < 256; b++ {
-		table[b] = b != '"' && b != '\\'
-	}
-	return table
-}()
+func tooDeep(i int) error {
+	return &SyntaxError{i, fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
+}
 
-func (s *scanner) string() error {
-	text := s.text
-	for i := s.pos + 1; i < len(text); i++ {
-		if plain[text[i]] {
-			continue
-		}
-		switch text[i] {
+func (s scanner) string(i int) (int, error) {
+	for i++; ; i++ {
+		i = s.plainEnd(i)
+		switch s.at(i) {
 		case '"':
-			s.pos = i + 1
-			return nil
+			return i + 1, nil
 		case '\\':
-			s.pos = i
-			n, err := s.escape()
-			if err != nil {
-				return err
+			var err error
+			if i, err = s.escape(i); err != nil {
+				return i, err
 			}
-			i += n
 		default:
-			s.pos = i
-			return s.unexpected("a control character must be escaped")
+			if i == len(s) {
+				return i, s.unexpected(i, "a string must be closed")
+			}
+			return i, s.unexpected(i, "a control character must be escaped")
 		}
 	}
-	s.pos = len(text)
-	return s.unexpected("a string must be closed")
 }
 
-// escape checks the escape that begins at the scanner's position and returns how many bytes follow its backslash.
-func (s *scanner) escape() (int, error) {
-	rest := s.text[s.pos+1:]
-	if len(rest) == 0 {
-		s.pos = len(s.text)
-		return 0, s.unexpected("an escape must be finished")
+// plainEnd returns where, from position i on, the first byte stands that does not stand for itself inside a string: a quote, a
+// backslash, a control character; or the end. Most of a message are such bytes, so it looks at eight at a time.
+func (s scanner) plainEnd(i int) int {
+	for ; i+8 <= len(s); i += 8 {
+		if special := special(binary.LittleEndian.Uint64(s[i:])); special != 0 {
+			return i + bits.TrailingZeros64(special)/8
+		}
 	}
-	switch rest[0] {
+	for i < len(s) && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' {
+		i++
+	}
+	return i
+}
+
+// special returns a number whose lowest bit that is set lies in the first of eight bytes that does not stand for itself inside
+// a string, or 0 if there is none. Subtracting 1 from a byte that is 0, or 0x20 from one that is less, borrows into its highest
+// bit, which in a byte of ASCII was not set; what that does to the bytes behind it does not matter.
+func special(eight uint64) uint64 {
+	const each = 0x0101010101010101
+	quote := eight ^ each*'"'
+	backslash := eight ^ each*'\\'
+	return ((quote - each) | (backslash - each) | (eight - each*0x20)) &^ eight & (each * 0x80)
+}
+
+// escape checks an escape and returns the position of its last byte.
+func (s scanner) escape(i int) (int, error) {
+	i++ // the backslash
+	switch s.at(i) {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 1, nil
+		return i, nil
 	case 'u':
-		for i := 1; i <= 4; i++ {
-			if i >= len(rest) || !isHex(rest[i]) {
-				s.pos = min(s.pos+1+i, len(s.text))
-				return 0, s.unexpected(`four hexadecimal digits must follow \u`)
+		for range 4 {
+			if i++; !isHex(s.at(i)) {
+				return i, s.unexpected(i, `four hexadecimal digits must follow \u`)
 			}
 		}
-		return 5, nil
+		return i, nil
 	}
-	s.pos++
-	return 0, s.unexpected("no such escape")
+	if i == len(s) {
+		return i, s.unexpected(i, "an escape must be finished")
+	}
+	return i, s.unexpected(i, "no such escape")
 }
 
-func isHex(b byte) bool {
-	return '0' <= b && b <= '9' || 'a' <= b && b <= 'f' || 'A' <= b && b <= 'F'
-}
+func isHex(b byte) bool { return isDigit(b) || 'a' <= b && b <= 'f' || 'A' <= b && b <= 'F' }
 
-func (s *scanner) literal(word string) error {
-	for i := range len(word) {
-		if s.peek() != word[i] {
-			return s.unexpected("did you mean " + word + "?")
+func isDigit(b byte) bool { return '0' <= b && b <= '9' }
+
+func (s scanner) literal(i int, word string) (int, error) {
+	for n := range len(word) {
+		if s.at(i) != word[n] {
+			return i, s.unexpected(i, "did you mean "+word+"?")
 		}
-		s.pos++
+		i++
 	}
-	return nil
+	return i, nil
 }
 
-func (s *scanner) number() error {
-	if s.peek() == '-' {
-		s.pos++
+func (s scanner) number(i int) (end int, err error) {
+	if s.at(i) == '-' {
+		i++
 	}
-	if s.peek() == '0' {
-		s.pos++
-	} else if err := s.digits(); err != nil {
-		return err
+	if s.at(i) == '0' {
+		i++
+	} else if i, err = s.digits(i); err != nil {
+		return i, err
 	}
-	if s.peek() == '.' {
-		s.pos++
-		if err := s.digits(); err != nil {
-			return err
+	if s.at(i) == '.' {
+		if i, err = s.digits(i + 1); err != nil {
+			return i, err
 		}
 	}
-	if b := s.peek(); b == 'e' || b == 'E' {
-		s.pos++
-		if b := s.peek(); b == '+' || b == '-' {
-			s.pos++
+	if b := s.at(i); b == 'e' || b == 'E' {
+		i++
+		if b := s.at(i); b == '+' || b == '-' {
+			i++
 		}
-		return s.digits()
+		return s.digits(i)
 	}
-	return nil
+	return i, nil
 }
 
-func (s *scanner) digits() error {
-	start := s.pos
-	for b := s.peek(); '0' <= b && b <= '9'; b = s.peek() {
-		s.pos++
+func (s scanner) digits(i int) (int, error) {
+	if !isDigit(s.at(i)) {
+		return i, s.unexpected(i, "a digit must stand here")
 	}
-	if s.pos == start {
-		return s.unexpected("a digit must stand here")
+	for isDigit(s.at(i)) {
+		i++
 	}
-	return nil
+	return i, nil
 }
