@@ -61,6 +61,23 @@ func TestElementsStopsWhenAsked(t *testing.T) {
 }
 
 // FuzzAgainstEncodingJSON holds the scanner to encoding/json: the same texts are valid, the same members are found.
+// Strings are read eight bytes at a time: every byte must mean the same at every place, and next to every other.
+func TestEveryByteEverywhereInAString(t *testing.T) {
+	for length := range 18 {
+		for _, around := range []byte{'a', 0x20, 0x7f, 0x80, 0xff} {
+			for place := range length {
+				for b := range 256 {
+					text := append(append([]byte{'"'}, bytes.Repeat([]byte{around}, length)...), '"')
+					text[1+place] = byte(b)
+					if got, want := jsonscan.Valid(text) == nil, json.Valid(text); got != want {
+						t.Fatalf("%q is valid: %v, want %v", text, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
 func FuzzAgainstEncodingJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"op":"publish","object":{"a":[1,-2.5e+7,"x\u00e9\n"]}}`, `{"a":1,"a":2}`, `{"\u0061":null}`, ` [ true , false ] `,
