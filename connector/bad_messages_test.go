@@ -58,6 +58,7 @@ func onEachBad(t *testing.T, test func(b *bench, handlers connector.Handlers, te
 				if rows, err := b.source.Query(b.soon(), object{"a": 1}); err != nil || len(rows) != 1 {
 					t.Errorf("a query behind it got %v, %v", rows, err)
 				}
+				synctest.Wait() // a publish is looked at where it would be handled
 				if s := b.conn.Stats(); s.Reconnects != 0 || s.Sessions != 1 || s.LastError != "" {
 					t.Errorf("stats %+v", s)
 				}

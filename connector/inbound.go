@@ -22,7 +22,7 @@ type inbound struct {
 	draining bool
 	rejected error // why the Connect handler has not accepted the configuration
 
-	publishes    deque[Document]
+	publishes    deque[[]byte] // frames
 	publishBytes int
 	publishing   *task         // the running Publish handler
 	dropped      bool          // the loss of messages has been logged for this session

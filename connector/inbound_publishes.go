@@ -6,9 +6,9 @@ import "time"
 // waits for acknowledgements, if anybody does: it may do so with a context of its own, and then does not show.
 const stalled = time.Second
 
-// publish takes a published message. It blocks the reader while there is no room.
-func (in *inbound) publish(l *link, message Document) {
-	place := in.offer(l, message, false)
+// publish takes the frame of a published message. It blocks the reader while there is no room.
+func (in *inbound) publish(l *link, frame []byte) {
+	place := in.offer(l, frame, false)
 	if place == taken {
 		return
 	}
@@ -18,13 +18,13 @@ func (in *inbound) publish(l *link, message Document) {
 	}
 	stall := time.NewTimer(stalled)
 	defer stall.Stop()
-	for suspect := false; ; place = in.offer(l, message, suspect) {
+	for suspect := false; ; place = in.offer(l, frame, suspect) {
 		switch place {
 		case taken:
 			return
 		case takenInExcess:
 			in.c.out.relax()
-			in.trickle(l, len(message.Raw())+messageOverhead)
+			in.trickle(l, len(frame)+messageOverhead)
 			return
 		case noPlaceLeft:
 			in.c.out.failWaiters(suspect)
@@ -84,8 +84,8 @@ const (
 
 // offer takes or drops a message, unless there is no place for it. Suspect says that whoever waits for acknowledgements
 // may be the Publish handler.
-func (in *inbound) offer(l *link, message Document, suspect bool) place {
-	size := len(message.Raw()) + messageOverhead
+func (in *inbound) offer(l *link, frame []byte, suspect bool) place {
+	size := len(frame) + messageOverhead
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	result, waiting := taken, in.c.out.handlerWaits.Load() > 0 || suspect && in.c.out.waits.Load() > 0
@@ -104,7 +104,7 @@ func (in *inbound) offer(l *link, message Document, suspect bool) place {
 	default:
 		return noPlace
 	}
-	in.publishes.pushBack(message)
+	in.publishes.pushBack(frame)
 	in.publishBytes += size
 	in.c.options.Group.incoming.add(size)
 	in.startPublishing()
@@ -156,13 +156,13 @@ func (in *inbound) publishAll(s *session, t *task) {
 			in.mu.Unlock()
 			return
 		}
-		message := in.publishes.popFront()
-		size := len(message.Raw()) + messageOverhead
+		frame := in.publishes.popFront()
+		size := len(frame) + messageOverhead
 		in.publishBytes -= size
 		in.mu.Unlock()
 		in.c.options.Group.incoming.add(-size)
 		in.nudge()
-		in.c.handlePublish(s, message)
+		in.c.handlePublish(s, frame)
 	}
 }
 

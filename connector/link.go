@@ -20,13 +20,12 @@ import (
 // and lives only while there is something to write. A timer, not a goroutine, watches over both. Whichever of them
 // fails first says why, by fail; the others then end by themselves, and close waits for them.
 type link struct {
-	id       uint64
-	ws       *websocket.Conn
-	conn     *conn
-	log      *slog.Logger
-	owner    linkOwner
-	redact   func(string) string // for what the server says
-	messages *causes
+	id     uint64
+	ws     *websocket.Conn
+	conn   *conn
+	log    *slog.Logger
+	owner  linkOwner
+	redact func(string) string // for what the server says
 
 	maxInbound   int
 	pingInterval time.Duration // not positive: no pings
@@ -61,8 +60,12 @@ type linkOwner interface {
 	// received is called by the reader with each message that is not part of the handshake. It may block, which holds
 	// the peer back; it calls hold around that.
 	received(l *link, m protocol.Message)
+	// published is called by the reader with each publish, which is not decoded. It may block as received does.
+	published(l *link, frame []byte)
 	// superseded is called by the reader when Vantiq wants a new session: what comes behind is not the old one's.
 	superseded(l *link)
+	// malformed is called by the reader with what is wrong with a message of so many bytes.
+	malformed(err error, bytes int)
 	// oversize is called by the reader with what is known of a message that was too large.
 	oversize(l *link, o protocol.Oversize)
 	// collect adds what is ready to be written to b, and written reports what became of it.

@@ -16,11 +16,11 @@ import (
 // read reads one message after the other until the link ends.
 func (l *link) read() {
 	defer close(l.readerGone)
-	var decoder protocol.Decoder
+	var incoming incoming
 	for {
 		_, r, err := l.ws.NextReader()
 		if err == nil {
-			err = l.readMessage(&decoder, r)
+			err = l.readMessage(&incoming, r)
 		}
 		if err != nil {
 			l.answerClose(err)
@@ -30,13 +30,19 @@ func (l *link) read() {
 	}
 }
 
+// incoming is what a reader needs for each message, and uses again for the next.
+type incoming struct {
+	decoder protocol.Decoder
+	limited io.LimitedReader
+}
+
 var frames = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // maxPooledFrame keeps one large message from pinning its memory for ever.
 const maxPooledFrame = 256 << 10
 
 // readMessage reads one message and passes it on. An error is one of the link; a bad message is none.
-func (l *link) readMessage(decoder *protocol.Decoder, r io.Reader) error {
+func (l *link) readMessage(in *incoming, r io.Reader) error {
 	buffer := frames.Get().(*bytes.Buffer)
 	defer func() {
 		if buffer.Cap() <= maxPooledFrame {
@@ -44,7 +50,8 @@ func (l *link) readMessage(decoder *protocol.Decoder, r io.Reader) error {
 			frames.Put(buffer)
 		}
 	}()
-	if _, err := buffer.ReadFrom(io.LimitReader(r, int64(l.maxInbound)+1)); err != nil {
+	in.limited = io.LimitedReader{R: r, N: int64(l.maxInbound) + 1}
+	if _, err := buffer.ReadFrom(&in.limited); err != nil {
 		return err
 	}
 	if buffer.Len() > l.maxInbound {
@@ -55,9 +62,13 @@ func (l *link) readMessage(decoder *protocol.Decoder, r io.Reader) error {
 		l.owner.oversize(l, found)
 		return nil
 	}
-	message, err := decoder.Decode(buffer.Bytes())
+	if protocol.IsPublish(buffer.Bytes()) { // decoded where it is handled, so that the reader can go on
+		l.owner.published(l, bytes.Clone(buffer.Bytes()))
+		return nil
+	}
+	message, err := in.decoder.Decode(buffer.Bytes())
 	if err != nil {
-		l.messages.log(l.log, "a malformed message was skipped", err, "bytes", buffer.Len())
+		l.owner.malformed(err, buffer.Len())
 		return nil
 	}
 	l.dispatch(message)

@@ -30,14 +30,21 @@ func padded(size int) json.RawMessage {
 	return json.RawMessage(`{"pad":"` + strings.Repeat("x", size-len(`{"pad":""}`)) + `"}`)
 }
 
-// overhead is what a message that waits costs beside its text.
+// overhead is what a message that waits costs beside its frame.
 const overhead = 64
+
+// waits returns what a published message that waits costs.
+func waits(message json.RawMessage) int {
+	var document protocol.Document
+	_ = document.UnmarshalJSON(message)
+	return len(protocol.AppendPublish(nil, "EchoSource", document)) + overhead
+}
 
 // Published messages wait for their handler up to 1,024 or 16 MiB. Then the reader stops, so that TCP holds the server back.
 func TestAFullPublishQueueHoldsTheServerBack(t *testing.T) {
 	for _, c := range []struct{ size, waiting int }{
 		{20, 1024},
-		{100_000, (16 << 20) / (100_000 + overhead)},
+		{100_000, (16 << 20) / waits(padded(100_000))},
 	} {
 		t.Run(fmt.Sprint(c.size, " bytes"), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -57,8 +64,8 @@ func TestAFullPublishQueueHoldsTheServerBack(t *testing.T) {
 					t.Fatalf("after %d messages: %v", sent, err)
 				}
 				synctest.Wait()
-				if _, held := group.Held(); held != int64(c.waiting*(c.size+overhead)) {
-					t.Errorf("%d bytes wait, %d messages of %d bytes were due", held, c.waiting, c.size)
+				if _, each := group.Held(); each != int64(c.waiting*waits(message)) {
+					t.Errorf("%d bytes wait, %d messages of %d bytes were due", each, c.waiting, c.size)
 				}
 				close(release)
 				synctest.Wait()

@@ -270,8 +270,6 @@ func (c *SourceConnection) received(l *link, message protocol.Message) {
 			c.failed(err)
 		}
 		c.out.status(l, err)
-	case *protocol.Publish:
-		c.in.publish(l, m.Message)
 	case *protocol.Query:
 		c.in.query(l, m)
 	case *protocol.Unknown:
@@ -280,9 +278,19 @@ func (c *SourceConnection) received(l *link, message protocol.Message) {
 			c.unknown[op] = true
 			c.log.Warn("an unknown operation is ignored; a newer SDK may know it", "op", op)
 		}
+	case *protocol.Publish:
+		c.malformed(errTwoOperations, len(m.Message.Raw()))
 	default:
 		c.messages.log(c.log, "a message was ignored", fmt.Errorf("only a connector sends a %T", m))
 	}
+}
+
+var errTwoOperations = errors.New("it has two operations, and only the last is publish")
+
+func (c *SourceConnection) published(l *link, frame []byte) { c.in.publish(l, frame) }
+
+func (c *SourceConnection) malformed(err error, bytes int) {
+	c.messages.log(c.log, "a malformed message was skipped", err, "bytes", bytes)
 }
 
 // operation returns as much of an operation as is logged.

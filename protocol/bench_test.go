@@ -1,6 +1,7 @@
 package protocol_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -67,9 +68,11 @@ func eachSize(b *testing.B, f func(b *testing.B, r reading, text json.RawMessage
 func BenchmarkDecodePublish(b *testing.B) {
 	eachSize(b, func(b *testing.B, _ reading, text json.RawMessage) {
 		frame := publishFrame(text)
-		var decoder protocol.Decoder
 		for b.Loop() {
-			if _, err := decoder.Decode(frame); err != nil {
+			if !protocol.IsPublish(frame) {
+				b.Fatal("not a publish")
+			}
+			if _, err := protocol.DecodePublish(bytes.Clone(frame)); err != nil {
 				b.Fatal(err)
 			}
 		}

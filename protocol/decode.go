@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -22,12 +23,45 @@ type Decoder struct {
 	source string // the last one seen: a link has one, so it need not be allocated for each message
 }
 
+// IsPublish reports whether a frame is a publish, as far as its beginning tells: it reads no further than the operation. A
+// reader that must not fall behind leaves the rest to [DecodePublish], where there is time for it.
+func IsPublish(frame []byte) bool {
+	var e envelope
+	_ = jsonscan.Members(frame, func(key, value []byte) (more bool) {
+		return e.take(key, value) && e.op == nil
+	})
+	op, _ := jsonscan.Unquote(e.op)
+	return string(op) == OpPublish
+}
+
+// DecodePublish returns the message of a frame that is a publish, as Decode does, but as a part of the frame: nobody may write
+// to that afterwards.
+func DecodePublish(frame []byte) (message Document, err error) {
+	frame = validUTF8(frame)
+	var e envelope
+	if err := jsonscan.Members(frame, e.take); err != nil {
+		return Document{}, fmt.Errorf("protocol: %w", err)
+	}
+	if op, _ := jsonscan.Unquote(e.op); string(op) != OpPublish {
+		return Document{}, errors.New("protocol: op is not always publish")
+	}
+	if isNull(e.object) {
+		return Document{}, nil
+	}
+	return Document{e.object}, nil
+}
+
+func validUTF8(text []byte) []byte {
+	if utf8.Valid(text) {
+		return text
+	}
+	return bytes.ToValidUTF8(text, []byte("\uFFFD"))
+}
+
 // Decode reads one frame. The whole frame is checked to be one valid JSON object; bytes that are not UTF-8 are replaced
 // by U+FFFD. An error describes the frame without quoting it.
 func (d *Decoder) Decode(frame []byte) (Message, error) {
-	if !utf8.Valid(frame) {
-		frame = bytes.ToValidUTF8(frame, []byte("\uFFFD"))
-	}
+	frame = validUTF8(frame)
 	var e envelope
 	if err := jsonscan.Members(frame, e.take); err != nil {
 		return nil, fmt.Errorf("protocol: %w", err)
@@ -99,7 +133,7 @@ type envelope struct {
 }
 
 // take is called with each member; of members with the same name the last one counts, as everywhere in JSON.
-func (e *envelope) take(key, value []byte) {
+func (e *envelope) take(key, value []byte) (more bool) {
 	switch string(key) {
 	case "op":
 		e.op = value
@@ -118,14 +152,16 @@ func (e *envelope) take(key, value []byte) {
 	case "body":
 		e.body = value
 	}
+	return true
 }
 
 // member returns the value of a member, or nil if object has none of that name or is not an object.
 func member(object []byte, name string) (value []byte) {
-	_ = jsonscan.Members(object, func(key, v []byte) {
+	_ = jsonscan.Members(object, func(key, v []byte) (more bool) {
 		if string(key) == name {
 			value = v
 		}
+		return true
 	})
 	return value
 }

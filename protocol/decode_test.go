@@ -100,14 +100,40 @@ func TestDecodedDocumentsOutliveTheFrame(t *testing.T) {
 	}
 }
 
-func TestDecodingAPublishAllocatesOnlyItsDocument(t *testing.T) {
-	frame := []byte(`{"op":"publish","resourceName":"sources","resourceId":"EchoSource","address":"7c9d","messageHeaders":{},"object":{"text":"hello"}}`)
+func TestDecodingAllocatesOnlyWhatItReturns(t *testing.T) {
+	publish := []byte(`{"op":"publish","resourceName":"sources","resourceId":"EchoSource","address":"7c9d","messageHeaders":{},"object":{"text":"hello"}}`)
 	acknowledgement := []byte(`{"status":200}`)
 	var decoder protocol.Decoder
-	for text, want := range map[string]float64{string(frame): 1, string(acknowledgement): 0} {
-		input := []byte(text)
-		if got := testing.AllocsPerRun(100, func() { _, _ = decoder.Decode(input) }); got > want {
-			t.Errorf("%s: %v allocations, want %v", text, got, want)
+	for name, c := range map[string]struct {
+		decode func()
+		want   float64
+	}{
+		"a publish":                 {func() { _, _ = decoder.Decode(publish) }, 1},
+		"a publish as it stands":    {func() { _, _ = protocol.DecodePublish(publish) }, 0},
+		"whether it is a publish":   {func() { protocol.IsPublish(publish) }, 0},
+		"an acknowledgement":        {func() { _, _ = decoder.Decode(acknowledgement) }, 0},
+		"whether that is a publish": {func() { protocol.IsPublish(acknowledgement) }, 0},
+	} {
+		if got := testing.AllocsPerRun(100, c.decode); got > c.want {
+			t.Errorf("%s: %v allocations, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestIsPublishReadsNoFurtherThanTheOperation(t *testing.T) {
+	for frame, want := range map[string]bool{
+		`{"op":"publish","object":{"a":`:          true,
+		`{"object":{"a":1},"op":"publish"`:        true,
+		`{"object":{"a":1,"op":"publish"`:         false,
+		`{"object":{"op":"publish"},"op":"query"`: false,
+		`{"op":null,"object":{}}`:                 false,
+		`{"op":["publish"]}`:                      false,
+		`["op","publish"]`:                        false,
+		`{"status":200}`:                          false,
+		``:                                        false,
+	} {
+		if got := protocol.IsPublish([]byte(frame)); got != want {
+			t.Errorf("%s: %v, want %v", frame, got, want)
 		}
 	}
 }

@@ -114,6 +114,9 @@ func FuzzDecode(f *testing.F) {
 		var decoder protocol.Decoder
 		for range 2 {
 			got, err := decoder.Decode(frame)
+			if protocol.IsPublish(frame) {
+				comparePublish(t, frame, got, err)
+			}
 			want, wantErr := reference(frame)
 			if (err == nil) != (wantErr == nil) || err == nil && !reflect.DeepEqual(got, want) {
 				t.Fatalf("%q\n got %#v, %v\nwant %#v, %v", frame, got, err, want, wantErr)
@@ -128,6 +131,16 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// comparePublish holds DecodePublish to what a Decoder made of the same frame.
+func comparePublish(t *testing.T, frame []byte, message protocol.Message, failed error) {
+	t.Helper()
+	document, err := protocol.DecodePublish(frame)
+	publish, ok := message.(*protocol.Publish)
+	if (err == nil) != (failed == nil && ok) || err == nil && !reflect.DeepEqual(document, publish.Message) {
+		t.Fatalf("%q\nDecode        %v, %v\nDecodePublish %v, %v", frame, message, failed, document, err)
+	}
 }
 
 // FuzzMessages encodes messages and decodes them again.

@@ -134,7 +134,7 @@ func parseDetail(element []byte) (d Detail) {
 		return Detail{Message: words(element)}
 	}
 	members := 0
-	_ = jsonscan.Members(element, func(key, value []byte) {
+	_ = jsonscan.Members(element, func(key, value []byte) (more bool) {
 		members++
 		switch string(key) {
 		case "code":
@@ -142,6 +142,7 @@ func parseDetail(element []byte) (d Detail) {
 		case "message":
 			d.Message = words(value)
 		}
+		return true
 	})
 	if d == (Detail{}) && members > 0 {
 		d.Message = clip(element)

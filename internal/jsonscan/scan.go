@@ -7,9 +7,9 @@
 package jsonscan
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"math/bits"
@@ -41,20 +41,26 @@ func ValidBelow(levels int, text []byte) error {
 	return s.end(i)
 }
 
-// Members visits the members of a JSON object in their order and checks all of it, what follows it included.
-// A key arrives unescaped, a value as it stands. Members seen before an error may have been visited.
-func Members(text []byte, visit func(key, value []byte)) error {
+// Members visits the members of a JSON object in their order and checks all of it, what follows it included. When visit
+// returns false it stops there, and checks no further. A key arrives unescaped, a value as it stands. Members seen before an
+// error may have been visited.
+func Members(text []byte, visit func(key, value []byte) (more bool)) error {
 	s := scanner(text)
 	i := s.space(0)
 	if s.at(i) != '{' {
 		return s.unexpected(i, "a message must be a JSON object")
 	}
-	i, err := s.members(i, 0, visit)
-	if err != nil {
+	switch i, err := s.members(i, 0, visit); err {
+	case nil:
+		return s.end(i)
+	case errStopped:
+		return nil
+	default:
 		return err
 	}
-	return s.end(i)
 }
+
+var errStopped = errors.New("the visit is over")
 
 // Elements yields the elements of a JSON array that is known to be valid. Of anything else it yields nothing.
 func Elements(array []byte) iter.Seq[[]byte] {
@@ -71,8 +77,7 @@ func Unquote(value []byte) ([]byte, bool) {
 	if len(value) < 2 || value[0] != '"' {
 		return nil, false
 	}
-	inner := value[1 : len(value)-1]
-	if bytes.IndexByte(inner, '\\') < 0 {
+	if inner := value[1 : len(value)-1]; scanner(inner).plainEnd(0) == len(inner) {
 		return inner, true
 	}
 	var text string
@@ -138,7 +143,8 @@ func (s scanner) value(i, depth int) (int, error) {
 	}
 }
 
-func (s scanner) members(i, depth int, visit func(key, value []byte)) (int, error) {
+// members checks an object. When visit returns false it ends there, with errStopped.
+func (s scanner) members(i, depth int, visit func(key, value []byte) bool) (int, error) {
 	if depth >= MaxDepth {
 		return i, tooDeep(i)
 	}
@@ -146,25 +152,19 @@ func (s scanner) members(i, depth int, visit func(key, value []byte)) (int, erro
 		return i + 1, nil
 	}
 	for {
-		if s.at(i) != '"' {
-			return i, s.unexpected(i, "a key in double quotes must stand here")
-		}
-		keyEnd, err := s.string(i)
+		name, end, err := s.key(i)
 		if err != nil {
-			return i, err
+			return end, err
 		}
-		key := s[i:keyEnd]
-		if i = s.space(keyEnd); s.at(i) != ':' {
+		if i = s.space(end); s.at(i) != ':' {
 			return i, s.unexpected(i, "a colon must follow the key")
 		}
 		start := s.space(i + 1)
 		if i, err = s.value(start, depth+1); err != nil {
 			return i, err
 		}
-		if visit != nil {
-			if name, ok := Unquote(key); ok {
-				visit(name, s[start:i])
-			}
+		if visit != nil && !visit(name, s[start:i]) {
+			return i, errStopped
 		}
 		i = s.space(i)
 		switch s.at(i) {
@@ -178,7 +178,21 @@ func (s scanner) members(i, depth int, visit func(key, value []byte)) (int, erro
 	}
 }
 
-// elements checks an array. With a visit that returns false it ends there.
+// key returns what a key says.
+func (s scanner) key(i int) (name []byte, end int, err error) {
+	if s.at(i) != '"' {
+		return nil, i, s.unexpected(i, "a key in double quotes must stand here")
+	}
+	if end = s.plainEnd(i + 1); s.at(end) == '"' { // without an escape
+		return s[i+1 : end], end + 1, nil
+	}
+	if end, err = s.string(i); err == nil {
+		name, _ = Unquote(s[i:end])
+	}
+	return name, end, err
+}
+
+// elements checks an array. When visit returns false it ends there, with errStopped.
 func (s scanner) elements(i, depth int, visit func(element []byte) bool) (int, error) {
 	if depth >= MaxDepth {
 		return i, tooDeep(i)
@@ -192,7 +206,7 @@ func (s scanner) elements(i, depth int, visit func(element []byte) bool) (int, e
 			return end, err
 		}
 		if visit != nil && !visit(s[i:end]) {
-			return end, nil
+			return end, errStopped
 		}
 		i = s.space(end)
 		switch s.at(i) {
