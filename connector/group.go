@@ -17,6 +17,8 @@ type Group struct {
 	outgoing budget // of all outboxes
 	incoming budget // of messages not yet handled and answers not yet sent
 
+	workers workers
+
 	buffers sync.Map // of *sync.Pool by size: gorilla's write buffers, held only while something is written
 }
 

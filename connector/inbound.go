@@ -32,6 +32,7 @@ type inbound struct {
 	waitingBytes int
 	running      int // Query handlers that hold a slot
 	queries      map[protocol.ReplyAddress]*Query
+	limits       limits
 
 	congested atomic.Bool // queries wait because too many answers do
 
@@ -151,6 +152,9 @@ func (in *inbound) finish() {
 	in.c.options.Group.incoming.add(-in.publishBytes)
 	in.publishes.clear()
 	in.publishBytes = 0
+	if in.limits.timer != nil {
+		in.limits.timer.Stop()
+	}
 }
 
 func (in *inbound) fill(s *Stats) {

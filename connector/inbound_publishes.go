@@ -143,9 +143,15 @@ func (in *inbound) startPublishing() {
 	if s == nil || in.publishing != nil || in.publishes.len() == 0 {
 		return
 	}
-	in.publishing = s.begin("publish", nil)
-	go in.publishAll(s, in.publishing) // ends when nothing waits or the session does; session.end waits for its task
+	in.publishing = s.begin("publish")
+	in.c.options.Group.workers.run((*publishing)(in.publishing))
 }
+
+// publishing is the job of calling the Publish handler. It is done when nothing waits or the session ends; session.end waits
+// for its task.
+type publishing task
+
+func (p *publishing) do() { p.s.c.in.publishAll(p.s, (*task)(p)) }
 
 // publishAll calls the Publish handler for one message after the other.
 func (in *inbound) publishAll(s *session, t *task) {

@@ -43,7 +43,9 @@ func (in *inbound) query(l *link, m *protocol.Query) {
 		return
 	}
 	in.queries[m.ReplyAddress] = q
-	q.startClock()
+	if limit := c.options.QueryTimeout; limit > 0 {
+		in.limitTo(limit, &in.limits.open, q)
+	}
 	size := q.size()
 	room := len(in.queries) == 1 || !c.options.Group.incoming.full(size)
 	var refusal *QueryError
@@ -105,8 +107,14 @@ func notConfigured(reason error) *QueryError {
 
 func (in *inbound) startQuery(q *Query) {
 	in.running++
-	go in.answerAll(in.open, in.open.beginQuery(q)) // ends when no query waits or the session does; session.end waits for its tasks
+	in.c.options.Group.workers.run((*answering)(in.open.beginQuery(q)))
 }
+
+// answering is the job of calling the Query handler for a task's query, and for others that wait. It is done when none does
+// or the session ends; session.end waits for its tasks.
+type answering task
+
+func (a *answering) do() { a.s.c.in.answerAll(a.s, (*task)(a)) }
 
 // startWaiting starts handlers for queries that wait, as many as there are slots.
 func (in *inbound) startWaiting() {
@@ -162,8 +170,8 @@ func (in *inbound) answerOne(s *session, t *task) (next *task) {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		t.query.task = nil
-		if t.query.answered.Load() { // one that is answered later keeps its limit
-			t.query.stopClock()
+		if t.query.limit.list == &in.limits.answered { // one that is answered later keeps its limit
+			t.query.free()
 		}
 		if t.abandoned {
 			return // its slot was given to somebody else
@@ -190,9 +198,8 @@ func (in *inbound) find(address protocol.ReplyAddress) *Query {
 	return in.queries[address]
 }
 
-// forget removes a query that has been answered. It returns what ends its context, if it has one, and whether its
-// handler runs.
-func (in *inbound) forget(q *Query) (cancel context.CancelCauseFunc, handled bool) {
+// forget removes a query that has been answered, and sets a limit to its handler. It returns what ends its context, if it has one.
+func (in *inbound) forget(q *Query) (cancel context.CancelCauseFunc) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.queries[q.address] == q {
@@ -200,13 +207,11 @@ func (in *inbound) forget(q *Query) (cancel context.CancelCauseFunc, handled boo
 	}
 	in.c.options.Group.incoming.add(-q.held)
 	q.held = 0
-	return q.cancel, q.task != nil
-}
-
-func (in *inbound) taskOf(q *Query) *task {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return q.task
+	q.free()
+	if q.task != nil {
+		in.limitTo(abandonAfter, &in.limits.answered, q)
+	}
+	return q.cancel
 }
 
 // openQueries returns all queries without a final answer.

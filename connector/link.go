@@ -20,12 +20,13 @@ import (
 // and lives only while there is something to write. A timer, not a goroutine, watches over both. Whichever of them
 // fails first says why, by fail; the others then end by themselves, and close waits for them.
 type link struct {
-	id     uint64
-	ws     *websocket.Conn
-	conn   *conn
-	log    *slog.Logger
-	owner  linkOwner
-	redact func(string) string // for what the server says
+	id      uint64
+	ws      *websocket.Conn
+	conn    *conn
+	log     *slog.Logger
+	owner   linkOwner
+	workers *workers
+	redact  func(string) string // for what the server says
 
 	maxInbound   int
 	pingInterval time.Duration // not positive: no pings

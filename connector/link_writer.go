@@ -44,10 +44,14 @@ func (l *link) wake() {
 	}
 	l.writing = true
 	l.writers.Add(1)
-	go l.write() // ends when there is nothing to write; close waits for writers
+	l.workers.run((*writing)(l))
 }
 
-func (l *link) write() {
+// writing is the job of a link's writer. It is done when there is nothing to write; close waits for writers.
+type writing link
+
+func (w *writing) do() {
+	l := (*link)(w)
 	defer l.writers.Done()
 	b := batches.Get().(*batch)
 	defer batches.Put(b)

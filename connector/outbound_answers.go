@@ -9,15 +9,16 @@ import (
 )
 
 // answer queues the last answers to a query. It never waits.
-func (o *outbound) answer(answers ...*answer) {
+func (o *outbound) answer(partials []*answer, last *answer) {
 	o.mu.Lock()
 	if o.closed {
 		o.mu.Unlock()
 		return
 	}
-	for _, a := range answers {
+	for _, a := range partials {
 		o.push(a)
 	}
+	o.push(last)
 	if !o.speaking {
 		o.boundAnswers()
 		if o.expiry != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,14 +23,13 @@ type Query struct {
 	ctx      context.Context // set before the handler starts
 
 	// Guarded by inbound.mu.
-	held   int // bytes that count in the group's budget until it is answered
-	cancel context.CancelCauseFunc
-	task   *task // its handler, nil while none runs
+	held    int // bytes that count in the group's budget until it is answered
+	cancel  context.CancelCauseFunc
+	task    *task // its handler, nil while none runs
+	handler task  // what task points to
+	limit   limit
 
-	clockMu sync.Mutex
-	clock   *time.Timer // first the query's time limit, then its handler's
-	due     time.Time   // when it is to ring: it may have been set again while it rang
-
+	last answer // the final one
 	left uint64 // the link that a partial answer has left on; guarded by outbound.mu
 }
 
@@ -72,14 +70,17 @@ func (q *Query) Context() context.Context { return q.ctx }
 // When the link is lost between two partials, nobody knows which rows arrived: the query is then answered
 // [CodeInterrupted], and Partial returns [ErrNotConnected].
 func (q *Query) Partial(ctx context.Context, rows any) error {
-	answers, err := q.encode(protocol.CodePartial, rows)
+	partials, last, err := q.encode(protocol.CodePartial, rows)
 	if err != nil {
 		return err
 	}
-	return q.partial(ctx, answers)
+	if last == nil {
+		return nil
+	}
+	return q.partial(ctx, append(partials, &answer{query: q, message: last})...)
 }
 
-func (q *Query) partial(ctx context.Context, answers []*answer) error {
+func (q *Query) partial(ctx context.Context, answers ...*answer) error {
 	for _, a := range answers {
 		if err := q.c.out.partialTurn(ctx); err != nil {
 			return err
@@ -98,16 +99,16 @@ func (q *Query) partial(ctx context.Context, answers []*answer) error {
 // Complete sends the last rows, as Partial does, and ends the query. No rows at all are the same as Empty. It never
 // waits, and works with an ended ctx.
 func (q *Query) Complete(_ context.Context, rows any) error {
-	answers, err := q.encode(protocol.CodeComplete, rows)
+	partials, last, err := q.encode(protocol.CodeComplete, rows)
 	if err != nil {
 		return err
 	}
-	return q.finish(nil, answers...)
+	return q.finish(nil, partials, answer{message: last})
 }
 
 // Empty ends the query without (more) rows. It never waits, and works with an ended ctx.
 func (q *Query) Empty(context.Context) error {
-	return q.finish(nil, &answer{query: q, final: true, message: protocol.AppendQueryResponse(nil, q.address, protocol.CodeEmpty, nil)})
+	return q.finish(nil, nil, answer{message: q.empty()})
 }
 
 // Fail ends the query with an error. It never waits, and works with an ended ctx.
@@ -120,24 +121,21 @@ func (q *Query) failBecause(cause error, e QueryError) error {
 	if len(message) > q.c.options.MaxOutbound {
 		message = protocol.AppendQueryError(nil, q.address, QueryError{Code: e.Code, Template: "the error is too large for one message"})
 	}
-	return q.finish(cause, &answer{query: q, final: true, failure: true, message: message})
+	return q.finish(cause, nil, answer{failure: true, message: message})
 }
 
 // finish ends the query with answers, the last of which is final. Only the first call of all does so; cause is what its
 // context ends with.
-func (q *Query) finish(cause error, answers ...*answer) error {
+func (q *Query) finish(cause error, partials []*answer, last answer) error {
 	if !q.answered.CompareAndSwap(false, true) {
 		return q.twice()
 	}
-	cancel, handled := q.c.in.forget(q)
-	q.c.out.answer(answers...)
+	q.last = last
+	q.last.query, q.last.final = q, true
+	cancel := q.c.in.forget(q)
+	q.c.out.answer(partials, &q.last)
 	if cancel != nil {
 		cancel(cause)
-	}
-	if handled {
-		q.setClock(abandonAfter)
-	} else {
-		q.stopClock()
 	}
 	return nil
 }
@@ -146,48 +144,12 @@ func (q *Query) twice() error {
 	return fmt.Errorf("source %s: %w; the second one was not sent", q.c.source, ErrQueryAnswered)
 }
 
-// startClock begins to count the query's time, at its arrival.
-func (q *Query) startClock() {
-	if limit := q.c.options.QueryTimeout; limit > 0 {
-		q.setClock(limit)
-	}
-}
-
-func (q *Query) setClock(d time.Duration) {
-	q.clockMu.Lock()
-	defer q.clockMu.Unlock()
-	q.due = time.Now().Add(d)
-	if q.clock == nil {
-		q.clock = time.AfterFunc(d, q.timeUp)
-	} else {
-		q.clock.Reset(d)
-	}
-}
-
-func (q *Query) stopClock() {
-	q.clockMu.Lock()
-	defer q.clockMu.Unlock()
-	if q.clock != nil {
-		q.clock.Stop()
-	}
-}
-
-// timeUp answers a query whose time is up. If it has been answered, it is its handler's time that is up.
+// timeUp answers a query whose time is up.
 func (q *Query) timeUp() {
-	q.clockMu.Lock()
-	early := time.Now().Before(q.due)
-	q.clockMu.Unlock()
-	if early {
-		return // it will ring again
-	}
 	limit := q.c.options.QueryTimeout
 	e := QueryError{Code: CodeTimeout, Template: "the connector had no answer within {0}", Parameters: []any{limit.String()}}
 	if q.failBecause(errQueryTimeout, e) == nil {
 		q.c.messages.log(q.c.log, "a query was answered with a time-out", errQueryTimeout, "limit", limit)
-		return
-	}
-	if t := q.c.in.taskOf(q); t != nil {
-		q.c.in.abandon(t)
 	}
 }
 

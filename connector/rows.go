@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 
 	"github.com/vantiq-go/connectorsdk/internal/jsonscan"
 	"github.com/vantiq-go/connectorsdk/protocol"
@@ -29,7 +30,7 @@ func Rows[T any](ctx context.Context, q *Query, rows iter.Seq2[T, error]) error 
 			return err
 		}
 	}
-	return q.finish(nil, w.take(protocol.CodeComplete))
+	return q.finish(nil, nil, answer{message: w.take(protocol.CodeComplete)})
 }
 
 // A rowWriter gathers encoded rows into messages.
@@ -61,24 +62,21 @@ func (w *rowWriter) add(ctx context.Context, row any) error {
 	if w.rows == 0 {
 		return rowTooLarge(len(message), w.q.c.options.MaxOutbound)
 	}
-	if err := w.q.partial(ctx, []*answer{w.take(protocol.CodePartial)}); err != nil {
+	if err := w.q.partial(ctx, &answer{query: w.q, message: w.take(protocol.CodePartial)}); err != nil {
 		return err
 	}
 	return w.add(ctx, row)
 }
 
 // take returns what was gathered as a response, without rows if there are none, and begins anew.
-func (w *rowWriter) take(code int) *answer {
-	a := &answer{query: w.q, final: code != protocol.CodePartial}
-	switch {
-	case w.rows == 0:
-		a.message = protocol.AppendQueryResponse(nil, w.q.address, protocol.CodeEmpty, nil)
-	default:
-		a.message = append(w.message, suffix...)
-		setCode(a.message, code)
+func (w *rowWriter) take(code int) []byte {
+	if w.rows == 0 {
+		return w.q.empty()
 	}
+	message := append(w.message, suffix...)
+	setCode(message, code)
 	*w = rowWriter{q: w.q}
-	return a
+	return message
 }
 
 func rowTooLarge(size, limit int) error {
@@ -106,32 +104,40 @@ func setCode(message []byte, code int) {
 	message[before], message[before+1], message[before+2] = byte('0'+code/100), byte('0'+code/10%10), byte('0'+code%10)
 }
 
-// encode turns rows, a value or a slice of values, into as many responses as it takes. The last one has the code.
-func (q *Query) encode(code int, rows any) ([]*answer, error) {
-	message := q.prefix(nil, code)
+// encode turns rows, a value or a slice of values, into as many responses as it takes: the last one, which has the code, and
+// those before it. There is none for no rows that others follow.
+func (q *Query) encode(code int, rows any) (before []*answer, last []byte, err error) {
+	scratch := scratches.Get().(*[]byte)
+	message := q.prefix((*scratch)[:0], code)
 	start := len(message)
-	message, err := protocol.AppendJSON(message, rows)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the rows of a query: %w", err)
+	if message, err = protocol.AppendJSON(message, rows); err != nil {
+		return nil, nil, fmt.Errorf("encoding the rows of a query: %w", err)
+	}
+	if cap(message) <= maxPooledFrame {
+		*scratch = message
+		defer scratches.Put(scratch)
 	}
 	body := message[start:]
-	if empty, err := checkRows(body); err != nil {
-		return nil, fmt.Errorf("source %s: the rows of a query are of type %T: %w; answer with a struct, a map or a slice of them", q.c.source, rows, err)
-	} else if empty {
-		return q.encodeNone(code), nil
-	}
-	final := code != protocol.CodePartial
-	if len(message) < q.c.options.MaxOutbound {
-		return []*answer{{query: q, final: final, message: append(message, '}')}}, nil
+	empty, err := checkRows(body)
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("source %s: the rows of a query are of type %T: %w; answer with a struct, a map or a slice of them", q.c.source, rows, err)
+	case empty && code == protocol.CodePartial:
+		return nil, nil, nil
+	case empty:
+		return nil, q.empty(), nil
+	case len(message) < q.c.options.MaxOutbound:
+		last = append(make([]byte, 0, len(message)+1), message...)
+		return nil, append(last, '}'), nil
 	}
 	return q.split(code, body)
 }
 
-func (q *Query) encodeNone(code int) []*answer {
-	if code == protocol.CodePartial {
-		return nil
-	}
-	return []*answer{{query: q, final: true, message: protocol.AppendQueryResponse(nil, q.address, protocol.CodeEmpty, nil)}}
+// scratches are where responses are encoded before it is known how large they are.
+var scratches = sync.Pool{New: func() any { return new([]byte) }}
+
+func (q *Query) empty() []byte {
+	return protocol.AppendQueryResponse(nil, q.address, protocol.CodeEmpty, nil)
 }
 
 // checkRows looks at the first row only: a server takes objects, what it makes of anything else is not documented.
@@ -154,16 +160,15 @@ func checkRows(body []byte) (empty bool, err error) {
 }
 
 // split spreads the elements of an array over several responses.
-func (q *Query) split(code int, body []byte) ([]*answer, error) {
+func (q *Query) split(code int, body []byte) (before []*answer, last []byte, err error) {
 	limit := q.c.options.MaxOutbound
 	if body[0] == '{' {
-		return nil, fmt.Errorf("source %s: %w", q.c.source, rowTooLarge(len(body), limit))
+		return nil, nil, fmt.Errorf("source %s: %w", q.c.source, rowTooLarge(len(body), limit))
 	}
-	var answers []*answer
 	var current []byte
 	for row := range jsonscan.Elements(body) {
 		if current != nil && len(current)+1+len(row)+len(suffix) > limit {
-			answers = append(answers, &answer{query: q, message: append(current, suffix...)})
+			before = append(before, &answer{query: q, message: append(current, suffix...)})
 			current = nil
 		}
 		if current == nil {
@@ -172,12 +177,12 @@ func (q *Query) split(code int, body []byte) ([]*answer, error) {
 			current = append(current, ',')
 		}
 		if current = append(current, row...); len(current)+len(suffix) > limit {
-			return nil, fmt.Errorf("source %s: %w", q.c.source, rowTooLarge(len(row), limit))
+			return nil, nil, fmt.Errorf("source %s: %w", q.c.source, rowTooLarge(len(row), limit))
 		}
 	}
-	last := &answer{query: q, final: code != protocol.CodePartial, message: append(current, suffix...)}
-	setCode(last.message, code)
-	return append(answers, last), nil
+	last = append(current, suffix...)
+	setCode(last, code)
+	return before, last, nil
 }
 
 // asQueryError returns what a query fails with because of err.

@@ -229,7 +229,7 @@ func (s *session) launch(work func(ctx context.Context) error) error {
 	if ctx == nil || ctx.Err() != nil {
 		return fmt.Errorf("source %s: %w: its session has ended", s.c.source, ErrNotConnected)
 	}
-	t := s.begin("Go", nil)
+	t := s.begin("Go")
 	go func() { // end waits for its task
 		defer func() {
 			in.mu.Lock()

@@ -191,6 +191,8 @@ func (c *SourceConnection) Run(ctx context.Context) error {
 	if !c.started.CompareAndSwap(false, true) {
 		return fmt.Errorf("source %s: Run was called before, or after Close: %w", c.source, ErrClosed)
 	}
+	c.options.Group.workers.begin()
+	defer c.options.Group.workers.end()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(c.leave.ctx, stop)()

@@ -16,8 +16,11 @@ type task struct {
 }
 
 // begin counts a task of s. The inbound's mutex guards all tasks.
-func (s *session) begin(name string, q *Query) *task {
-	t := &task{s: s, name: name, query: q, started: time.Now()}
+func (s *session) begin(name string) *task {
+	return s.add(&task{s: s, name: name, started: time.Now()})
+}
+
+func (s *session) add(t *task) *task {
 	s.tasks[t] = struct{}{}
 	return t
 }
@@ -25,7 +28,8 @@ func (s *session) begin(name string, q *Query) *task {
 // beginQuery counts a task that handles q, and gives q its context.
 func (s *session) beginQuery(q *Query) *task {
 	q.ctx, q.cancel = context.WithCancelCause(s.workCtx)
-	q.task = s.begin("query", q)
+	q.handler = task{s: s, name: "query", query: q, started: time.Now()}
+	q.task = s.add(&q.handler)
 	return q.task
 }
 
@@ -69,6 +73,7 @@ func (in *inbound) abandon(t *task) {
 		in.startPublishing()
 	}
 	if t.query != nil {
+		t.query.free()
 		in.running--
 		in.startWaiting()
 	}

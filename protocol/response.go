@@ -189,6 +189,8 @@ func AppendStatusError(dst []byte, e *StatusError) []byte {
 
 // AppendQueryResponse appends a response to a query. Body, rows as one object or an array of objects, is left out if it is empty.
 func AppendQueryResponse(dst []byte, address ReplyAddress, code int, body json.RawMessage) []byte {
+	const around = len(`{"status":200,"headers":{"` + headerReplyAddressOut + `":""},"body":}`)
+	dst = slices.Grow(dst, around+len(address)+len(body))
 	dst = appendStatus(dst, code)
 	dst = appendString(append(dst, `,"headers":{"`+headerReplyAddressOut+`":`...), string(address))
 	dst = append(dst, '}')

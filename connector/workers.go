@@ -1,0 +1,112 @@
+package connector
+
+import (
+	"sync"
+	"time"
+)
+
+// workers are goroutines that do one short job after the other. A fresh goroutine has to grow its stack before it gets to
+// the bottom of a handler or of a write, and that costs more than all the rest of a short job; one that has done such a job
+// before has it. Those that nobody has needed for a while end, and all end when the last source connection has.
+type workers struct {
+	mu    sync.Mutex
+	users int // source connections that run
+	idle  []*worker
+	spare int         // how many were idle all the time since the timer last rang
+	timer *time.Timer // rings while there are idle ones; made when first needed
+}
+
+// A job is something to be done on a goroutine of its own.
+type job interface{ do() }
+
+// A worker is one of these goroutines; next is closed when there is nothing more to do.
+type worker struct{ next chan job }
+
+const workerLinger = time.Second
+
+// begin makes workers keep goroutines, until end has been called as often.
+func (w *workers) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.users++
+}
+
+func (w *workers) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.users--; w.users == 0 {
+		w.dismiss(len(w.idle))
+	}
+}
+
+// run does a job on another goroutine.
+func (w *workers) run(j job) {
+	w.mu.Lock()
+	last := len(w.idle) - 1
+	if last < 0 {
+		w.mu.Unlock()
+		go w.work(j) // ends with a job that ends its goroutine, or when it is dismissed
+		return
+	}
+	next := w.idle[last].next
+	w.idle[last] = nil
+	w.idle = w.idle[:last]
+	w.spare = min(w.spare, last)
+	w.mu.Unlock()
+	next <- j
+}
+
+func (w *workers) work(j job) {
+	j.do()
+	self := &worker{make(chan job, 1)}
+	for w.rest(self) {
+		j, more := <-self.next
+		if !more {
+			return
+		}
+		j.do()
+	}
+}
+
+// rest adds a worker to the idle ones, unless nobody will need it.
+func (w *workers) rest(self *worker) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.users == 0 {
+		return false
+	}
+	w.idle = append(w.idle, self)
+	if len(w.idle) > 1 {
+		return true
+	}
+	w.spare = 0
+	if w.timer == nil {
+		w.timer = time.AfterFunc(workerLinger, w.thinOut)
+	} else {
+		w.timer.Reset(workerLinger)
+	}
+	return true
+}
+
+// thinOut dismisses the workers that nobody has needed since it was last called.
+func (w *workers) thinOut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dismiss(w.spare)
+	if w.spare = len(w.idle); w.spare > 0 {
+		w.timer.Reset(workerLinger)
+	}
+}
+
+// dismiss ends the n workers that have been idle for the longest time.
+func (w *workers) dismiss(n int) {
+	for _, idle := range w.idle[:n] {
+		close(idle.next)
+	}
+	rest := copy(w.idle, w.idle[n:])
+	clear(w.idle[rest:])
+	w.idle = w.idle[:rest]
+	if rest == 0 && w.timer != nil {
+		w.timer.Stop()
+	}
+}
