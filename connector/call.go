@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
@@ -13,7 +14,14 @@ import (
 // A panicError is what a handler panicked with.
 type panicError struct{ value any }
 
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+const panicPrefix = "panic: "
+
+func (e *panicError) Error() string { return panicPrefix + fmt.Sprint(e.value) }
+
+func isPanic(err error) bool {
+	var panicked *panicError
+	return errors.As(err, &panicked)
+}
 
 var errGoexit = errors.New("the handler ended its goroutine (runtime.Goexit)")
 
@@ -76,8 +84,7 @@ func (c *SourceConnection) handlePublish(s *session, frame []byte) {
 	}()
 	err = c.call("publish", func() error { return publish(s.publishCtx, c, message) })
 	if failed = err != nil; failed {
-		var panicked *panicError
-		if !errors.As(err, &panicked) { // which has been logged
+		if !isPanic(err) { // which has been logged
 			c.log.Error("the Publish handler failed", "error", err)
 		}
 	}
@@ -93,17 +100,16 @@ func (c *SourceConnection) handleQuery(q *Query) {
 	}()
 	err := c.call("query", func() error { return c.handlers.Load().Query(q.ctx, c, q) })
 	answered = true
-	var panicked *panicError
 	switch {
 	case q.answered.Load():
-		if err != nil && !errors.Is(err, ErrQueryAnswered) && !errors.As(err, &panicked) {
+		if err != nil && !errors.Is(err, ErrQueryAnswered) && !isPanic(err) {
 			c.log.Debug("the Query handler returned an error after its answer", "error", err)
 		}
 	case err == nil:
 		_ = q.Empty(q.ctx)
 	case errors.Is(err, ErrAnswerLater):
-	case errors.As(err, &panicked):
-		_ = q.fail(QueryError{Code: CodePanic, Template: "the connector panicked: {0}", Parameters: []any{fmt.Sprint(panicked.value)}})
+	case isPanic(err):
+		_ = q.fail(QueryError{Code: CodePanic, Template: "the connector panicked: {0}", Parameters: []any{strings.TrimPrefix(err.Error(), panicPrefix)}})
 	default:
 		_ = q.fail(q.errorFor(err))
 	}

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
@@ -36,6 +37,7 @@ func (in *inbound) query(l *link, m *protocol.Query) {
 	}
 	in.awaitAnswers(l)
 	q := newQuery(c, m.ReplyAddress, m.Parameters)
+	now := time.Now()
 	in.mu.Lock()
 	if _, twice := in.queries[m.ReplyAddress]; twice {
 		in.mu.Unlock()
@@ -44,7 +46,7 @@ func (in *inbound) query(l *link, m *protocol.Query) {
 	}
 	in.queries[m.ReplyAddress] = q
 	if limit := c.options.QueryTimeout; limit > 0 {
-		in.limitTo(limit, &in.limits.open, q)
+		in.limitTo(now.Add(limit), &in.limits.open, q)
 	}
 	size := q.size()
 	room := len(in.queries) == 1 || !c.options.Group.incoming.full(size)
@@ -60,7 +62,7 @@ func (in *inbound) query(l *link, m *protocol.Query) {
 		refusal = &QueryError{Code: CodeBusy, Template: "the connector has many answers that Vantiq has not read; please ask again later"}
 	case room && in.open != nil && in.running < c.options.MaxQueries && in.waiting.len() == 0:
 		in.keep(q)
-		in.startQuery(q)
+		in.startQuery(q, now)
 	case room && in.waiting.len() < c.options.MaxWaitingQueries && in.waitingBytes+size <= maxWaitingBytes:
 		in.keep(q)
 		in.waiting.pushBack(q)
@@ -105,9 +107,9 @@ func notConfigured(reason error) *QueryError {
 	return &QueryError{Code: CodeNotConfigured, Template: "the connector cannot work with the source's configuration: {0}", Parameters: []any{reason.Error()}}
 }
 
-func (in *inbound) startQuery(q *Query) {
+func (in *inbound) startQuery(q *Query, now time.Time) {
 	in.running++
-	in.c.options.Group.workers.run((*answering)(in.open.beginQuery(q)))
+	in.c.options.Group.workers.run((*answering)(in.open.beginQuery(q, now)))
 }
 
 // answering is the job of calling the Query handler for a task's query, and for others that wait. It is done when none does
@@ -123,7 +125,7 @@ func (in *inbound) startWaiting() {
 		if q == nil {
 			return
 		}
-		in.startQuery(q)
+		in.startQuery(q, time.Now())
 	}
 }
 
@@ -179,7 +181,7 @@ func (in *inbound) answerOne(s *session, t *task) (next *task) {
 		t.end()
 		if returned && in.open == s && in.mayAnswer() {
 			if q := in.takeWaiting(); q != nil {
-				next = s.beginQuery(q)
+				next = s.beginQuery(q, time.Now())
 				return
 			}
 		}
@@ -209,7 +211,7 @@ func (in *inbound) forget(q *Query) (cancel context.CancelCauseFunc) {
 	q.held = 0
 	q.free()
 	if q.task != nil {
-		in.limitTo(abandonAfter, &in.limits.answered, q)
+		in.limitTo(q.last.since.Add(abandonAfter), &in.limits.answered, q)
 	}
 	return q.cancel
 }

@@ -52,11 +52,11 @@ func (q *Query) free() {
 	q.limit = limit{}
 }
 
-// limitTo gives a query so much time from now on, in a list.
-func (in *inbound) limitTo(d time.Duration, l *queryList, q *Query) {
+// limitTo gives a query time until due, in a list.
+func (in *inbound) limitTo(due time.Time, l *queryList, q *Query) {
 	l.push(q)
-	q.limit.due = time.Now().Add(d)
-	in.ringAt(q.limit.due)
+	q.limit.due = due
+	in.ringAt(due)
 }
 
 // ringAt makes the timer ring no later than then.

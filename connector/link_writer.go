@@ -3,6 +3,7 @@ package connector
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -56,6 +57,7 @@ func (w *writing) do() {
 	b := batches.Get().(*batch)
 	defer batches.Put(b)
 	for {
+		runtime.Gosched() // so that those who are about to send something come first, and it leaves together
 		frames := l.collect(b)
 		if b.empty() && frames == (controlFrames{}) {
 			if l.rest() {

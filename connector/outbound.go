@@ -29,8 +29,8 @@ type outbound struct {
 
 	// Answers, in their order. A final answer leaves this queue when it is written, and comes back if that failed.
 	answers     deque[*answer]
-	answerBytes int
-	expiry      *time.Timer // runs while nothing may be said
+	answerBytes atomic.Int64 // changed by weigh, while the mutex is held
+	expiry      *time.Timer  // runs while nothing may be said
 
 	// Notifications: queue holds those that were accepted and may still have to be sent.
 	queue    OutboxQueue
@@ -151,7 +151,7 @@ func (o *outbound) expire() {
 		return
 	}
 	o.expireAnswers(time.Now())
-	if o.answerBytes > 0 {
+	if o.answerBytes.Load() > 0 {
 		o.expiry.Reset(maxAnswerAge / 4)
 	}
 }
@@ -163,17 +163,11 @@ func (o *outbound) stopExpiry() {
 }
 
 // congested reports whether so much waits to be written that no more queries should be taken.
-func (o *outbound) congested() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.answerBytes > maxAnswerBytes
-}
+func (o *outbound) congested() bool { return o.answerBytes.Load() > maxAnswerBytes }
 
 // overwhelmed reports whether so much waits to be written that not even refusals should be added.
 func (o *outbound) overwhelmed() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.answerBytes > maxAnswerBytes+maxRefusalBytes
+	return o.answerBytes.Load() > maxAnswerBytes+maxRefusalBytes
 }
 
 // close ends all waiting and returns how many notifications are left undelivered.
@@ -284,8 +278,7 @@ func (o *outbound) written(l *link, b *batch, err error) {
 		if a := b.answers[i]; a.final && !o.closed && (a.end == 0 || a.end > passed) {
 			a.end = 0
 			o.answers.pushFront(a)
-			o.answerBytes += len(a.message)
-			o.options.Group.incoming.add(len(a.message))
+			o.weigh(len(a.message))
 		}
 	}
 	if !o.speaking {

@@ -16,6 +16,7 @@ func (o *outbound) answer(partials []*answer, last *answer) {
 		return
 	}
 	for _, a := range partials {
+		a.since = last.since
 		o.push(a)
 	}
 	o.push(last)
@@ -39,7 +40,7 @@ func (o *outbound) partialTurn(ctx context.Context) error {
 		o.mu.Unlock()
 		return fmt.Errorf("source %s: %w", o.source, ErrClosed)
 	}
-	if o.partials.Len() == 0 && o.answerBytes < partialRoom {
+	if o.partials.Len() == 0 && o.answerBytes.Load() < partialRoom {
 		o.mu.Unlock()
 		return nil
 	}
@@ -63,6 +64,7 @@ func (o *outbound) partial(a *answer) error {
 		o.mu.Unlock()
 		return fmt.Errorf("source %s: %w: the link was lost between two parts of an answer, which therefore ends with %s", o.source, ErrNotConnected, CodeInterrupted)
 	}
+	a.since = time.Now()
 	o.push(a)
 	l, ready := o.link, o.speaking
 	o.mu.Unlock()
@@ -73,16 +75,20 @@ func (o *outbound) partial(a *answer) error {
 }
 
 func (o *outbound) push(a *answer) {
-	a.since = time.Now()
 	o.answers.pushBack(a)
-	o.answerBytes += len(a.message)
-	o.options.Group.incoming.add(len(a.message))
+	o.weigh(len(a.message))
+}
+
+// weigh counts bytes of answers that wait, or no longer do.
+func (o *outbound) weigh(n int) {
+	o.answerBytes.Add(int64(n))
+	o.options.Group.incoming.add(n)
 }
 
 // boundAnswers keeps what is held without a session within its bounds: a large answer that does not fit is replaced by
 // a small error, so that the query still gets an answer.
 func (o *outbound) boundAnswers() {
-	for i := o.answers.len() - 1; i >= 0 && o.answerBytes > maxAnswerBytes; i-- {
+	for i := o.answers.len() - 1; i >= 0 && o.congested(); i-- {
 		o.replace(*o.answers.at(i))
 	}
 }
@@ -121,14 +127,12 @@ func (o *outbound) expireAnswers(now time.Time) {
 func (o *outbound) replace(a *answer) {
 	before := len(a.message)
 	o.interrupt(a)
-	o.answerBytes += len(a.message) - before
-	o.options.Group.incoming.add(len(a.message) - before)
+	o.weigh(len(a.message) - before)
 }
 
 func (o *outbound) forgetAnswer(a *answer) {
-	o.answerBytes -= len(a.message)
-	o.options.Group.incoming.add(-len(a.message))
-	for o.partials.Len() > 0 && o.answerBytes < partialRoom {
+	o.weigh(-len(a.message))
+	for o.partials.Len() > 0 && o.answerBytes.Load() < partialRoom {
 		letIn(&o.partials, nil)
 	}
 }

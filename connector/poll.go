@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -33,7 +32,6 @@ func (c *SourceConnection) Poll(interval time.Duration, poll func(ctx context.Co
 			began := time.Now()
 			err := c.call("poll", func() error { return poll(ctx) })
 			wait := interval - interval/10 + upTo(1+interval/5) - time.Since(began)
-			var panicked *panicError
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
@@ -43,7 +41,7 @@ func (c *SourceConnection) Poll(interval time.Duration, poll func(ctx context.Co
 				retries.Reset()
 			default:
 				wait = min(retries.NextBackOff(), interval)
-				if !errors.As(err, &panicked) { // which has been logged
+				if !isPanic(err) { // which has been logged
 					c.causes.log(c.log, "a poll failed and will be tried again", err, "wait", wait.Round(time.Millisecond))
 				}
 			}

@@ -131,7 +131,7 @@ func (q *Query) finish(cause error, partials []*answer, last answer) error {
 		return q.twice()
 	}
 	q.last = last
-	q.last.query, q.last.final = q, true
+	q.last.query, q.last.final, q.last.since = q, true, time.Now()
 	cancel := q.c.in.forget(q)
 	q.c.out.answer(partials, &q.last)
 	if cancel != nil {

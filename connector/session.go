@@ -32,7 +32,7 @@ type session struct {
 	value any // of SessionHandlers; written by connect before accepted is closed
 
 	// Guarded by inbound.mu.
-	tasks      map[*task]struct{}
+	tasks      []*task
 	idle       chan struct{}   // closed when the last task ends, if somebody waits for that
 	superseded bool            // Vantiq wants another session
 	goCtx      context.Context // for Go: ends with a call of Connect that fails, and with linkCtx
@@ -51,7 +51,6 @@ func newSession(ctx context.Context, c *SourceConnection, l *link, config Docume
 		accepted: make(chan struct{}),
 		setUp:    make(chan struct{}),
 		ended:    make(chan struct{}),
-		tasks:    map[*task]struct{}{},
 	}
 	s.linkCtx, s.cancelLink = context.WithCancelCause(l.ctx)
 	s.workCtx, s.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))

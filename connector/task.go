@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,6 +14,7 @@ type task struct {
 	query     *Query // nil unless it is a Query handler
 	started   time.Time
 	abandoned bool // nobody waits for it any more
+	place     int  // in the session's tasks; -1 when it has ended
 }
 
 // begin counts a task of s. The inbound's mutex guards all tasks.
@@ -21,14 +23,15 @@ func (s *session) begin(name string) *task {
 }
 
 func (s *session) add(t *task) *task {
-	s.tasks[t] = struct{}{}
+	t.place = len(s.tasks)
+	s.tasks = append(s.tasks, t)
 	return t
 }
 
 // beginQuery counts a task that handles q, and gives q its context.
-func (s *session) beginQuery(q *Query) *task {
+func (s *session) beginQuery(q *Query, now time.Time) *task {
 	q.ctx, q.cancel = context.WithCancelCause(s.workCtx)
-	q.handler = task{s: s, name: "query", query: q, started: time.Now()}
+	q.handler = task{s: s, name: "query", query: q, started: now}
 	q.task = s.add(&q.handler)
 	return q.task
 }
@@ -38,10 +41,13 @@ func (t *task) end() {
 	if t.abandoned {
 		return
 	}
-	delete(t.s.tasks, t)
-	if len(t.s.tasks) == 0 && t.s.idle != nil {
-		close(t.s.idle)
-		t.s.idle = nil
+	s, last := t.s, len(t.s.tasks)-1
+	s.tasks[t.place], s.tasks[last].place = s.tasks[last], t.place
+	s.tasks[last] = nil
+	s.tasks, t.place = s.tasks[:last], -1
+	if last == 0 && s.idle != nil {
+		close(s.idle)
+		s.idle = nil
 	}
 }
 
@@ -62,7 +68,7 @@ func (in *inbound) idle(s *session) <-chan struct{} {
 // answered, and its goroutine ends whenever its handler returns.
 func (in *inbound) abandon(t *task) {
 	in.mu.Lock()
-	if _, runs := t.s.tasks[t]; !runs {
+	if t.place < 0 {
 		in.mu.Unlock()
 		return
 	}
@@ -87,10 +93,7 @@ func (in *inbound) abandon(t *task) {
 
 func (in *inbound) abandonAll(s *session) {
 	in.mu.Lock()
-	all := make([]*task, 0, len(s.tasks))
-	for t := range s.tasks {
-		all = append(all, t)
-	}
+	all := slices.Clone(s.tasks)
 	in.mu.Unlock()
 	for _, t := range all {
 		in.abandon(t)

@@ -103,6 +103,7 @@ func (w *workers) dismiss(n int) {
 	for _, idle := range w.idle[:n] {
 		close(idle.next)
 	}
+	w.spare = max(0, w.spare-n)
 	rest := copy(w.idle, w.idle[n:])
 	clear(w.idle[rest:])
 	w.idle = w.idle[:rest]
