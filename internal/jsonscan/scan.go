@@ -7,6 +7,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -50,7 +51,7 @@ func Members(text []byte, visit func(key, value []byte) (more bool)) error {
 	if s.at(i) != '{' {
 		return s.unexpected(i, "a message must be a JSON object")
 	}
-	switch i, err := s.members(i, 0, visit); err {
+	switch i, err := s.members(i, visit); err {
 	case nil:
 		return s.end(i)
 	case errStopped:
@@ -67,7 +68,7 @@ func Elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		s := scanner(array)
 		if i := s.space(0); s.at(i) == '[' {
-			_, _ = s.elements(i, 0, yield)
+			_, _ = s.elements(i, yield)
 		}
 	}
 }
@@ -77,7 +78,7 @@ func Unquote(value []byte) ([]byte, bool) {
 	if len(value) < 2 || value[0] != '"' {
 		return nil, false
 	}
-	if inner := value[1 : len(value)-1]; scanner(inner).plainEnd(0) == len(inner) {
+	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 {
 		return inner, true
 	}
 	var text string
@@ -121,49 +122,138 @@ func (s scanner) unexpected(i int, want string) error {
 	return &SyntaxError{i, fmt.Sprintf("unexpected %q; %s", s[i], want)}
 }
 
-func (s scanner) value(i, depth int) (int, error) {
-	switch b := s.at(i); b {
-	case '"':
-		return s.string(i)
-	case '{':
-		return s.members(i, depth, nil)
-	case '[':
-		return s.elements(i, depth, nil)
-	case 't':
-		return s.literal(i, "true")
-	case 'f':
-		return s.literal(i, "false")
-	case 'n':
-		return s.literal(i, "null")
-	default:
-		if b == '-' || isDigit(b) {
-			return s.number(i)
+// value checks a value that stands in so many arrays and objects. It is one loop over the tokens, and reads strings, which are
+// most of them, itself: calls would cost as much as all the rest.
+func (s scanner) value(i, levels int) (int, error) {
+	var open nesting
+	isKey := false
+	for {
+		var err error
+		switch b := s.at(i); {
+		case b == '"':
+			for i++; i+8 <= len(s); i += 8 {
+				if special := special(binary.LittleEndian.Uint64(s[i:])); special != 0 {
+					i += bits.TrailingZeros64(special) / 8
+					break
+				}
+			}
+			if s.at(i) == '"' {
+				i++
+			} else if i, err = s.restOfString(i); err != nil {
+				return i, err
+			}
+			if isKey {
+				if i = s.space(i); s.at(i) != ':' {
+					return i, s.unexpected(i, "a colon must follow the key")
+				}
+				i, isKey = s.space(i+1), false
+				continue
+			}
+		case isKey:
+			return i, s.unexpected(i, "a key in double quotes must stand here")
+		case b == '{' || b == '[':
+			if levels+open.depth == MaxDepth {
+				return i, &SyntaxError{i, fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
+			}
+			open.push(b == '{')
+			if i = s.space(i + 1); s.at(i) != open.end() {
+				isKey = open.object
+				continue
+			}
+		case b == '-' || isDigit(b):
+			i, err = s.number(i)
+		case s.has(i, "true"), s.has(i, "null"):
+			i += 4
+		case s.has(i, "false"):
+			i += 5
+		default:
+			return s.noValue(i)
 		}
-		return i, s.unexpected(i, "a JSON value must stand here")
+		if err != nil {
+			return i, err
+		}
+		for { // behind a value
+			if open.depth == 0 {
+				return i, nil
+			}
+			i = s.space(i)
+			b := s.at(i)
+			if b == ',' {
+				i, isKey = s.space(i+1), open.object
+				break
+			}
+			if b != open.end() {
+				return i, s.unexpected(i, "a comma or a closing "+open.endName()+" must follow the value")
+			}
+			open.pop()
+			i++
+		}
 	}
 }
 
-// members checks an object. When visit returns false it ends there, with errStopped.
-func (s scanner) members(i, depth int, visit func(key, value []byte) bool) (int, error) {
-	if depth >= MaxDepth {
-		return i, tooDeep(i)
+// nesting knows which arrays and objects are open.
+type nesting struct {
+	object  bool // the innermost is an object
+	depth   int
+	objects [MaxDepth/64 + 1]uint64 // a bit for each of the others, set if it is an object
+}
+
+func (n *nesting) push(object bool) {
+	if word, bit := n.depth/64, uint64(1)<<(n.depth%64); n.object {
+		n.objects[word] |= bit
+	} else {
+		n.objects[word] &^= bit
 	}
+	n.depth++
+	n.object = object
+}
+
+func (n *nesting) pop() {
+	n.depth--
+	n.object = n.objects[n.depth/64]>>(n.depth%64)&1 != 0
+}
+
+// end returns the byte that closes the innermost.
+func (n *nesting) end() byte {
+	if n.object {
+		return '}'
+	}
+	return ']'
+}
+
+func (n *nesting) endName() string {
+	if n.object {
+		return "brace"
+	}
+	return "bracket"
+}
+
+// key checks a key and its colon. It returns where the key ends, and where the value begins.
+func (s scanner) key(i int) (end, value int, err error) {
+	if end, err = s.string(i); err != nil {
+		return end, end, err
+	}
+	if i = s.space(end); s.at(i) != ':' {
+		return end, i, s.unexpected(i, "a colon must follow the key")
+	}
+	return end, s.space(i + 1), nil
+}
+
+// members visits the members of an object. When visit returns false it ends there, with errStopped.
+func (s scanner) members(i int, visit func(key, value []byte) bool) (int, error) {
 	if i = s.space(i + 1); s.at(i) == '}' {
 		return i + 1, nil
 	}
 	for {
-		name, end, err := s.key(i)
+		keyEnd, start, err := s.key(i)
 		if err != nil {
-			return end, err
+			return start, err
 		}
-		if i = s.space(end); s.at(i) != ':' {
-			return i, s.unexpected(i, "a colon must follow the key")
-		}
-		start := s.space(i + 1)
-		if i, err = s.value(start, depth+1); err != nil {
+		key := s[i:keyEnd]
+		if i, err = s.value(start, 1); err != nil {
 			return i, err
 		}
-		if visit != nil && !visit(name, s[start:i]) {
+		if name, ok := Unquote(key); ok && !visit(name, s[start:i]) {
 			return i, errStopped
 		}
 		i = s.space(i)
@@ -178,34 +268,17 @@ func (s scanner) members(i, depth int, visit func(key, value []byte) bool) (int,
 	}
 }
 
-// key returns what a key says.
-func (s scanner) key(i int) (name []byte, end int, err error) {
-	if s.at(i) != '"' {
-		return nil, i, s.unexpected(i, "a key in double quotes must stand here")
-	}
-	if end = s.plainEnd(i + 1); s.at(end) == '"' { // without an escape
-		return s[i+1 : end], end + 1, nil
-	}
-	if end, err = s.string(i); err == nil {
-		name, _ = Unquote(s[i:end])
-	}
-	return name, end, err
-}
-
-// elements checks an array. When visit returns false it ends there, with errStopped.
-func (s scanner) elements(i, depth int, visit func(element []byte) bool) (int, error) {
-	if depth >= MaxDepth {
-		return i, tooDeep(i)
-	}
+// elements visits the elements of an array. When visit returns false it ends there, with errStopped.
+func (s scanner) elements(i int, visit func(element []byte) bool) (int, error) {
 	if i = s.space(i + 1); s.at(i) == ']' {
 		return i + 1, nil
 	}
 	for {
-		end, err := s.value(i, depth+1)
+		end, err := s.value(i, 1)
 		if err != nil {
 			return end, err
 		}
-		if visit != nil && !visit(s[i:end]) {
+		if !visit(s[i:end]) {
 			return end, errStopped
 		}
 		i = s.space(end)
@@ -220,13 +293,20 @@ func (s scanner) elements(i, depth int, visit func(element []byte) bool) (int, e
 	}
 }
 
-func tooDeep(i int) error {
-	return &SyntaxError{i, fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
+// string checks a string that is a key.
+func (s scanner) string(i int) (int, error) {
+	if s.at(i) != '"' {
+		return i, s.unexpected(i, "a key in double quotes must stand here")
+	}
+	return s.value(i, 0)
 }
 
-func (s scanner) string(i int) (int, error) {
-	for i++; ; i++ {
-		i = s.plainEnd(i)
+// restOfString checks a string from a position inside it.
+func (s scanner) restOfString(i int) (int, error) {
+	for ; ; i++ {
+		for isPlain(s.at(i)) {
+			i++
+		}
 		switch s.at(i) {
 		case '"':
 			return i + 1, nil
@@ -244,19 +324,8 @@ func (s scanner) string(i int) (int, error) {
 	}
 }
 
-// plainEnd returns where, from position i on, the first byte stands that does not stand for itself inside a string: a quote, a
-// backslash, a control character; or the end. Most of a message are such bytes, so it looks at eight at a time.
-func (s scanner) plainEnd(i int) int {
-	for ; i+8 <= len(s); i += 8 {
-		if special := special(binary.LittleEndian.Uint64(s[i:])); special != 0 {
-			return i + bits.TrailingZeros64(special)/8
-		}
-	}
-	for i < len(s) && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' {
-		i++
-	}
-	return i
-}
+// isPlain reports whether a byte stands for itself inside a string.
+func isPlain(b byte) bool { return b >= 0x20 && b != '"' && b != '\\' }
 
 // special returns a number whose lowest bit that is set lies in the first of eight bytes that does not stand for itself inside
 // a string, or 0 if there is none. Subtracting 1 from a byte that is 0, or 0x20 from one that is less, borrows into its highest
@@ -292,46 +361,61 @@ func isHex(b byte) bool { return isDigit(b) || 'a' <= b && b <= 'f' || 'A' <= b 
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }
 
-func (s scanner) literal(i int, word string) (int, error) {
-	for n := range len(word) {
-		if s.at(i) != word[n] {
-			return i, s.unexpected(i, "did you mean "+word+"?")
-		}
-		i++
-	}
-	return i, nil
+// has reports whether a word stands at position i.
+func (s scanner) has(i int, word string) bool {
+	return len(s)-i >= len(word) && string(s[i:i+len(word)]) == word
 }
 
-func (s scanner) number(i int) (end int, err error) {
+// noValue says what is wrong with what is no value.
+func (s scanner) noValue(i int) (int, error) {
+	for _, word := range []string{"true", "false", "null"} {
+		if s.at(i) != word[0] {
+			continue
+		}
+		n := 1
+		for s.at(i+n) == word[n] {
+			n++
+		}
+		return i + n, s.unexpected(i+n, "did you mean "+word+"?")
+	}
+	return i, s.unexpected(i, "a JSON value must stand here")
+}
+
+func (s scanner) number(i int) (int, error) {
 	if s.at(i) == '-' {
 		i++
 	}
-	if s.at(i) == '0' {
+	switch b := s.at(i); {
+	case b == '0':
 		i++
-	} else if i, err = s.digits(i); err != nil {
-		return i, err
+	case isDigit(b):
+		i = s.digits(i)
+	default:
+		return i, s.unexpected(i, "a digit must stand here")
 	}
 	if s.at(i) == '.' {
-		if i, err = s.digits(i + 1); err != nil {
-			return i, err
+		if i++; !isDigit(s.at(i)) {
+			return i, s.unexpected(i, "a digit must stand here")
 		}
+		i = s.digits(i)
 	}
 	if b := s.at(i); b == 'e' || b == 'E' {
 		i++
 		if b := s.at(i); b == '+' || b == '-' {
 			i++
 		}
-		return s.digits(i)
+		if !isDigit(s.at(i)) {
+			return i, s.unexpected(i, "a digit must stand here")
+		}
+		i = s.digits(i)
 	}
 	return i, nil
 }
 
-func (s scanner) digits(i int) (int, error) {
-	if !isDigit(s.at(i)) {
-		return i, s.unexpected(i, "a digit must stand here")
-	}
+// digits returns the position behind digits.
+func (s scanner) digits(i int) int {
 	for isDigit(s.at(i)) {
 		i++
 	}
-	return i, nil
+	return i
 }
