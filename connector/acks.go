@@ -147,6 +147,16 @@ type refusal struct {
 	err *StatusError
 }
 
+// successes takes those of n statuses that mean nothing but that a flight has arrived, and returns how many it took. The others,
+// if there are any, are left to status.
+func (a *acks) successes(n int, now time.Time) (taken int, o outcome) {
+	a.heardAt, a.seen = now, true
+	for ; taken < n && a.settling == nil && a.flights.len() > 0; taken++ {
+		a.take(&o, nil)
+	}
+	return taken, o
+}
+
 // status takes a status that came in the session; failed is nil for a success.
 func (a *acks) status(failed *StatusError, now time.Time) (o outcome) {
 	a.heardAt = now

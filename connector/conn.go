@@ -24,6 +24,7 @@ type conn struct {
 	gathered  []byte     // from buffers; nil when there is nothing to flush
 	taken     uint64     // bytes that Write was given since gathering began
 
+	waits   func()  // called by the reader before it waits for the network; may be nil
 	opening int     // how many bytes may still come while the HTTP upgrade goes through; the reader's own
 	ahead   []byte  // read but not yet wanted; the reader's own
 	store   *[]byte // what ahead is a part of; back to buffers when ahead is used up
@@ -61,6 +62,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	if len(c.ahead) == 0 && c.eager && len(p) < bufferSize {
 		c.eager = false
+		c.wait()
 		store := buffers.Get().(*[]byte)
 		n, err := c.Conn.Read(*store)
 		if n == 0 {
@@ -78,12 +80,19 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
+	c.wait()
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.heardNow()
 		c.eager = n == len(p)
 	}
 	return n, err
+}
+
+func (c *conn) wait() {
+	if c.waits != nil {
+		c.waits()
+	}
 }
 
 func (c *conn) readOpening(p []byte) (int, error) {

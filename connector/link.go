@@ -35,6 +35,7 @@ type link struct {
 	ctx        context.Context // ends with the link; its cause is what ended it
 	cancel     context.CancelCauseFunc
 	readerGone chan struct{}
+	acked      int // statuses that report a success and were not passed on yet; the reader's own
 	writers    sync.WaitGroup
 	signal     chan struct{} // holds a token while there are events
 
@@ -58,6 +59,8 @@ type link struct {
 
 // A linkOwner is the source connection, as its link sees it.
 type linkOwner interface {
+	// acknowledged is called by the reader when so many statuses have come that report a success.
+	acknowledged(l *link, n int)
 	// received is called by the reader with each message that is not part of the handshake. It may block, which holds
 	// the peer back; it calls hold around that.
 	received(l *link, m protocol.Message)
@@ -120,6 +123,7 @@ func (l *link) start(ctx context.Context) {
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.readerGone = make(chan struct{})
 	l.signal = make(chan struct{}, 1)
+	l.conn.waits = l.passOn
 	l.ws.SetPingHandler(func(payload string) error {
 		l.mu.Lock()
 		l.pong = append([]byte{}, payload...)

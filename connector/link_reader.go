@@ -23,6 +23,7 @@ func (l *link) read() {
 			err = l.readMessage(&incoming, r)
 		}
 		if err != nil {
+			l.passOn()
 			l.answerClose(err)
 			l.fail(l.explainEnd(err))
 			return
@@ -63,6 +64,7 @@ func (l *link) readMessage(in *incoming, r io.Reader) error {
 		return nil
 	}
 	if protocol.IsPublish(buffer.Bytes()) { // decoded where it is handled, so that the reader can go on
+		l.passOn()
 		l.owner.published(l, bytes.Clone(buffer.Bytes()))
 		return nil
 	}
@@ -77,6 +79,12 @@ func (l *link) readMessage(in *incoming, r io.Reader) error {
 
 // dispatch sorts messages: what drives the life of the connection becomes an event, everything else goes to the owner.
 func (l *link) dispatch(message protocol.Message) {
+	response, isResponse := message.(*protocol.Response)
+	if isResponse && 200 <= response.Status && response.Status < 300 && l.isServing() {
+		l.acked++ // often one of many: they are passed on together, before anything else is, or the reader waits
+		return
+	}
+	l.passOn()
 	switch m := message.(type) {
 	case *protocol.Response:
 		if l.isServing() {
@@ -97,6 +105,14 @@ func (l *link) dispatch(message protocol.Message) {
 		l.post(event{kind: reconnectAsked})
 	default:
 		l.owner.received(l, m)
+	}
+}
+
+// passOn passes acknowledgements on that have come together.
+func (l *link) passOn() {
+	if n := l.acked; n > 0 {
+		l.acked = 0
+		l.owner.acknowledged(l, n)
 	}
 }
 

@@ -15,6 +15,7 @@ func (l *link) gotPong(payload string) error {
 	}
 	sent := l.pingedAt
 	l.mu.Unlock()
+	l.passOn()
 	l.owner.ponged(l, sent)
 	return nil
 }

@@ -8,19 +8,40 @@ import (
 	"time"
 )
 
-// status takes a status that the server sent in the session.
+// acknowledged takes statuses that report a success.
+func (o *outbound) acknowledged(l *link, n int) {
+	o.mu.Lock()
+	if o.link != l {
+		o.mu.Unlock()
+		return
+	}
+	now := time.Now()
+	taken, outcome := o.acks.successes(n, now)
+	reports := []func(){o.apply(outcome)}
+	for range n - taken {
+		reports = append(reports, o.apply(o.acks.status(nil, now)))
+	}
+	o.statusesCame(l, reports...)
+}
+
+// status takes a status that reports an error.
 func (o *outbound) status(l *link, failed *StatusError) {
 	o.mu.Lock()
 	if o.link != l {
 		o.mu.Unlock()
 		return
 	}
-	outcome := o.acks.status(failed, time.Now())
+	o.statusesCame(l, o.apply(o.acks.status(failed, time.Now())))
+}
+
+// statusesCame is called with the mutex held, and releases it.
+func (o *outbound) statusesCame(l *link, reports ...func()) {
 	settling := o.acks.settling != nil
-	report := o.apply(outcome)
 	ready := o.ready()
 	o.mu.Unlock()
-	report()
+	for _, report := range reports {
+		report()
+	}
 	if ready {
 		l.wake()
 	}

@@ -172,11 +172,11 @@ func (m *outboxModel) pass() (lost bool) {
 }
 
 // begin begins a session with a new claim: whatever was in flight is sent again.
-func (m *outboxModel) begin() {
+func (m *outboxModel) begin(at time.Time) {
 	m.window, m.credits = max(min(5, m.widest), m.window/2), 0
 	m.flights, m.statuses, m.next = nil, nil, m.settled
 	m.withheld, m.deaf = nil, false
-	m.heard = time.Now()
+	m.heard = at
 	m.send(m.heard)
 }
 
@@ -191,8 +191,9 @@ type outboxRun struct {
 	reconfigured bool
 
 	mu      sync.Mutex
-	seen    []int // what has arrived
-	told    []int // what RefusedHook was told
+	seen    []int     // what has arrived
+	told    []int     // what RefusedHook was told
+	began   time.Time // when the session did: while the test waits, a lost link may have come back
 	unwatch func()
 }
 
@@ -207,6 +208,15 @@ func (r *outboxRun) OnRefused(_ string, event json.RawMessage, _ *connector.Stat
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.told = append(r.told, numberOf(event))
+}
+
+// OnState implements connector.StateHook.
+func (r *outboxRun) OnState(_ string, _, now connector.State, _ error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now == connector.Configuring {
+		r.began = time.Now()
+	}
 }
 
 func numberOf(event json.RawMessage) int {
@@ -293,7 +303,10 @@ func (r *outboxRun) back() {
 	r.sessions++
 	r.session(r.sessions)
 	synctest.Wait()
-	r.begin()
+	r.mu.Lock()
+	began := r.began
+	r.mu.Unlock()
+	r.begin(began)
 }
 
 func (r *outboxRun) drop(t *rapid.T) {

@@ -263,14 +263,11 @@ const (
 func (c *SourceConnection) received(l *link, message protocol.Message) {
 	switch m := message.(type) {
 	case *protocol.Response:
-		if m.Status < 200 {
+		if m.Err() == nil {
 			return // no status at all, or one that announces more: neither is an acknowledgement
 		}
-		err := m.Err()
-		if err != nil {
-			err = err.Redact(c.secrets()...)
-			c.failed(err)
-		}
+		err := m.Err().Redact(c.secrets()...)
+		c.failed(err)
 		c.out.status(l, err)
 	case *protocol.Query:
 		c.in.query(l, m)
@@ -288,6 +285,8 @@ func (c *SourceConnection) received(l *link, message protocol.Message) {
 }
 
 var errTwoOperations = errors.New("it has two operations, and only the last is publish")
+
+func (c *SourceConnection) acknowledged(l *link, n int) { c.out.acknowledged(l, n) }
 
 func (c *SourceConnection) published(l *link, frame []byte) { c.in.publish(l, frame) }
 

@@ -51,14 +51,14 @@ func Members(text []byte, visit func(key, value []byte) (more bool)) error {
 	if s.at(i) != '{' {
 		return s.unexpected(i, "a message must be a JSON object")
 	}
-	switch i, err := s.members(i, visit); err {
-	case nil:
-		return s.end(i)
-	case errStopped:
+	i, err := s.members(i, visit)
+	switch {
+	case errors.Is(err, errStopped):
 		return nil
-	default:
+	case err != nil:
 		return err
 	}
+	return s.end(i)
 }
 
 var errStopped = errors.New("the visit is over")
