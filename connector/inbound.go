@@ -26,6 +26,7 @@ type inbound struct {
 	publishBytes int
 	publishing   *task         // the running Publish handler
 	dropped      bool          // the loss of messages has been logged for this session
+	waitsForRoom bool          // the reader does
 	room         chan struct{} // holds a token when the reader should look for room again
 
 	waiting      deque[*Query]

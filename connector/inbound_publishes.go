@@ -99,9 +99,11 @@ func (in *inbound) offer(l *link, frame []byte, suspect bool) place {
 		return taken
 	case waiting && in.hasRoom(size, maxExcessBytes):
 		result = takenInExcess
-	case waiting:
-		return noPlaceLeft
 	default:
+		in.waitsForRoom = true
+		if waiting {
+			return noPlaceLeft
+		}
 		return noPlace
 	}
 	in.publishes.pushBack(frame)
@@ -122,6 +124,11 @@ func (in *inbound) hasRoom(size, excess int) bool {
 		return false
 	}
 	return in.publishBytes+size <= maxPublishBytes+excess
+}
+
+// halfEmpty reports whether there is so much room that it is worth waking the reader: for each message alone it would not be.
+func (in *inbound) halfEmpty() bool {
+	return in.publishes.len() <= in.c.options.PublishQueue/2 && in.publishBytes <= maxPublishBytes/2
 }
 
 func (in *inbound) drop() {
@@ -165,9 +172,15 @@ func (in *inbound) publishAll(s *session, t *task) {
 		frame := in.publishes.popFront()
 		size := len(frame) + messageOverhead
 		in.publishBytes -= size
+		nudge := in.waitsForRoom && in.halfEmpty()
+		if nudge {
+			in.waitsForRoom = false
+		}
 		in.mu.Unlock()
 		in.c.options.Group.incoming.add(-size)
-		in.nudge()
+		if nudge {
+			in.nudge()
+		}
 		in.c.handlePublish(s, frame)
 	}
 }
