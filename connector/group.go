@@ -11,7 +11,8 @@ import (
 // A Group is shared by the source connections of one process. It paces their dials, so that ten thousand sources do not
 // fall upon a server that has just come back, and bounds the memory they hold together. Its zero value is not usable.
 type Group struct {
-	dials      *rate.Limiter
+	first      *rate.Limiter // of the first dial of each source
+	dials      *rate.Limiter // of all others
 	handshakes chan struct{} // holds a token for each handshake under way
 
 	outgoing budget // of all outboxes
@@ -23,33 +24,44 @@ type Group struct {
 }
 
 const (
-	minDialRate   = 200 // dials a second that any group may start
+	minDialRate   = 200  // dials a second that any group may start
+	minFirstRate  = 1000 // the same of first dials
 	maxHandshakes = 256
 	groupBytes    = 256 << 20 // of each budget
 )
 
-// NewGroup returns a Group for so many sources: it starts at most max(200, sources/5) dials a second and has at most
-// 256 handshakes under way, 256 MiB of notifications in memory outboxes, and 256 MiB of other messages.
+// NewGroup returns a Group for so many sources: it starts at most max(200, sources/5) dials a second, not counting the first
+// of each source, of which it starts max(1000, sources/2); and it has at most 256 handshakes under way, 256 MiB of notifications
+// in memory outboxes, and 256 MiB of other messages.
 func NewGroup(sources int) *Group {
-	perSecond := max(minDialRate, sources/5)
-	burst := perSecond / 10 // so that a small process need not wait
 	return &Group{
-		dials:      rate.NewLimiter(rate.Limit(perSecond-burst), burst), // together, what a second may bring
+		first:      pace(max(minFirstRate, sources/2)), // a server that is just coming back is not to be expected
+		dials:      pace(max(minDialRate, sources/5)),
 		handshakes: make(chan struct{}, maxHandshakes),
 		outgoing:   budget{limit: groupBytes},
 		incoming:   budget{limit: groupBytes},
 	}
 }
 
+// pace lets no more than so many through in any second: a tenth at once, so that a small process need not wait.
+func pace(perSecond int) *rate.Limiter {
+	burst := perSecond / 10
+	return rate.NewLimiter(rate.Limit(perSecond-burst), burst)
+}
+
 // startHandshake waits for a turn to dial. Unless it returns an error, done must be called after the handshake.
-func (g *Group) startHandshake(ctx context.Context) (done func(), err error) {
+func (g *Group) startHandshake(ctx context.Context, first bool) (done func(), err error) {
 	select {
 	case g.handshakes <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	done = func() { <-g.handshakes }
-	if err := g.dials.Wait(ctx); err != nil {
+	dials := g.dials
+	if first {
+		dials = g.first
+	}
+	if err := dials.Wait(ctx); err != nil {
 		done()
 		return nil, err
 	}

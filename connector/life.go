@@ -161,7 +161,9 @@ func (c *SourceConnection) awaitLast(ctx context.Context) error {
 // establish opens a link and authenticates. It returns how much of the handshake's time that took.
 func (c *SourceConnection) establish(ctx context.Context) (*link, time.Duration, error) {
 	c.setState(Dialing, nil)
-	done, err := c.options.Group.startHandshake(ctx)
+	first := !c.dialled
+	c.dialled = true
+	done, err := c.options.Group.startHandshake(ctx, first)
 	if err != nil {
 		return nil, 0, err
 	}

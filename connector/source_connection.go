@@ -47,6 +47,7 @@ type SourceConnection struct {
 	result   error
 
 	// Run's own.
+	dialled   bool // once, at least
 	links     uint64
 	last      *session          // the newest session, which may still be ending
 	outage    outage            // how long there has been no good session

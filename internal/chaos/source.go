@@ -17,14 +17,15 @@ import (
 // child process has no connection here.
 type source struct {
 	*ledger
-	chaos  *chaos
-	index  int
-	at     *vantiqtest.Source
-	conn   *connector.SourceConnection
-	cable  *cable
-	dials  pace // guarded by chaos.dialMu
-	secret protocol.Secret
-	valve  valve // notifications pass through it
+	chaos   *chaos
+	index   int
+	at      *vantiqtest.Source
+	conn    *connector.SourceConnection
+	cable   *cable
+	dials   pace // guarded by chaos.dialMu, as is dialled
+	dialled bool
+	secret  protocol.Secret
+	valve   valve // notifications pass through it
 
 	ambushes sync.Mutex
 	ambush   *ambush
