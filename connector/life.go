@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"github.com/gorilla/websocket"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
@@ -82,17 +83,11 @@ func (c *SourceConnection) useLink(ctx context.Context) error {
 		return err
 	}
 	defer l.close()
-	both, stop := context.WithCancelCause(ctx) // ends with ctx and with the link
-	defer stop(nil)
-	defer context.AfterFunc(l.ctx, func() { stop(l.err()) })()
 	for {
-		if err := c.awaitLast(both); err != nil {
-			return c.leaveUnserved(ctx, l, err)
+		config, err := c.claimInTurn(ctx, l, spent)
+		if errors.Is(err, errReplaceLink) {
+			return err
 		}
-		if c.out.unacknowledged() > 0 && c.last != nil && c.last.link == l {
-			return errReplaceLink
-		}
-		config, err := c.claim(both, l, spent)
 		if err != nil {
 			return c.leaveUnserved(ctx, l, err)
 		}
@@ -115,15 +110,11 @@ func (c *SourceConnection) useLink(ctx context.Context) error {
 				break
 			}
 			config = *end.config
-			if err := c.awaitLast(both); err != nil {
+			if err := c.followInTurn(ctx, l); err != nil {
 				return c.leaveUnserved(ctx, l, err)
 			}
-			if err := c.pace(both, c.unasked); err != nil {
-				return c.leaveUnserved(ctx, l, err)
-			}
-			c.unasked = time.Now()
 		}
-		c.landFlights(both)
+		c.landFlights(ctx, l)
 	}
 }
 
@@ -139,8 +130,10 @@ func (c *SourceConnection) leaveUnserved(ctx context.Context, l *link, err error
 
 // landFlights gives acknowledgements a moment to come before the link begins anew: afterwards they could not be told
 // from the answers to connectExtension.
-func (c *SourceConnection) landFlights(ctx context.Context) {
-	soon, cancel := context.WithTimeout(ctx, time.Second)
+func (c *SourceConnection) landFlights(ctx context.Context, l *link) {
+	both, stop := l.within(ctx)
+	defer stop()
+	soon, cancel := context.WithTimeout(both, time.Second)
 	defer cancel()
 	_ = c.out.land(soon)
 }
@@ -175,7 +168,9 @@ func (c *SourceConnection) establish(ctx context.Context) (*link, time.Duration,
 	started := time.Now()
 	handshake, cancel := context.WithTimeoutCause(ctx, c.options.HandshakeTimeout, errHandshakeTimeout)
 	defer cancel()
-	ws, under, err := c.dialer.dial(handshake)
+	var ws *websocket.Conn
+	var under *conn
+	c.options.Group.workers.do(func() { ws, under, err = newDialer(c.options).dial(handshake) })
 	if err != nil {
 		return nil, 0, err
 	}
@@ -224,6 +219,33 @@ func (c *SourceConnection) authenticate(ctx context.Context, l *link, token prot
 		}
 		return fmt.Errorf("authenticating: %w", failed)
 	}
+}
+
+// claimInTurn claims the source when the last session has ended, unless ctx or the link ends first.
+func (c *SourceConnection) claimInTurn(ctx context.Context, l *link, spent time.Duration) (Document, error) {
+	both, stop := l.within(ctx)
+	defer stop()
+	if err := c.awaitLast(both); err != nil {
+		return Document{}, err
+	}
+	if c.out.unacknowledged() > 0 && c.last != nil && c.last.link == l {
+		return Document{}, errReplaceLink
+	}
+	return c.claim(both, l, spent)
+}
+
+// followInTurn begins a session that Vantiq has begun, when the last one has ended.
+func (c *SourceConnection) followInTurn(ctx context.Context, l *link) error {
+	both, stop := l.within(ctx)
+	defer stop()
+	if err := c.awaitLast(both); err != nil {
+		return err
+	}
+	if err := c.pace(both, c.unasked); err != nil {
+		return err
+	}
+	c.unasked = time.Now()
+	return nil
 }
 
 // claim sends connectExtension, as often as it takes, until the configuration comes. A refusal leaves the link as it is,
@@ -336,24 +358,13 @@ func (c *SourceConnection) attend(ctx context.Context, s *session) (end ending) 
 	l, accepted, began := s.link, s.accepted, time.Time{}
 	defer func() { c.judge(began) }()
 	for {
-		for e, ok := l.next(); ok; e, ok = l.next() {
-			switch e.kind {
-			case reconnectAsked:
-				c.log.Info("Vantiq asks to reconnect")
-				return ending{}
-			case configured:
-				c.log.Info("Vantiq has sent a new configuration")
-				return ending{config: &e.config}
-			case configMissing:
-				return ending{cause: errNoConfig}
-			}
+		if end, over := c.endingOf(l); over {
+			return end
 		}
 		select {
 		case <-accepted:
 			accepted, began = nil, time.Now()
-			c.in.admit(s)
-			c.setState(Connected, nil)
-			c.log.Info("connected", "link", l.id)
+			c.connected(s)
 		case <-l.signal:
 		case <-l.ctx.Done():
 			return ending{cause: l.err()}
@@ -361,6 +372,29 @@ func (c *SourceConnection) attend(ctx context.Context, s *session) (end ending) 
 			return ending{}
 		}
 	}
+}
+
+// endingOf returns the ending that Vantiq has asked for, if it has.
+func (c *SourceConnection) endingOf(l *link) (end ending, over bool) {
+	for e, ok := l.next(); ok; e, ok = l.next() {
+		switch e.kind {
+		case reconnectAsked:
+			c.log.Info("Vantiq asks to reconnect")
+			return ending{}, true
+		case configured:
+			c.log.Info("Vantiq has sent a new configuration")
+			return ending{config: &e.config}, true
+		case configMissing:
+			return ending{cause: errNoConfig}, true
+		}
+	}
+	return ending{}, false
+}
+
+func (c *SourceConnection) connected(s *session) {
+	c.in.admit(s)
+	c.setState(Connected, nil)
+	c.log.Info("connected", "link", s.link.id)
 }
 
 // judge learns from how long a session has lasted.

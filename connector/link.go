@@ -156,6 +156,16 @@ func (l *link) fail(err error) {
 // err returns what ended the link, nil while it lives.
 func (l *link) err() error { return context.Cause(l.ctx) }
 
+// within returns a context that ends with ctx and with the link, until stop is called.
+func (l *link) within(ctx context.Context) (both context.Context, stop func()) {
+	both, cancel := context.WithCancelCause(ctx)
+	forget := context.AfterFunc(l.ctx, func() { cancel(l.err()) })
+	return both, func() {
+		forget()
+		cancel(nil)
+	}
+}
+
 // close ends the link without a word and waits until nothing of it runs any more.
 func (l *link) close() {
 	l.fail(errLeft)

@@ -29,7 +29,8 @@ type session struct {
 	setUp    chan struct{} // closed when it is no longer called
 	ended    chan struct{} // closed when Close has returned: the next session may begin
 
-	value any // of SessionHandlers; written by connect before accepted is closed
+	release context.CancelCauseFunc // of the context that Connect was called with; written as value is
+	value   any                     // of SessionHandlers; written by connect before accepted is closed
 
 	// Guarded by inbound.mu.
 	tasks      []*task
@@ -79,7 +80,7 @@ func (s *session) connect() {
 			return nil
 		})
 		if err == nil {
-			context.AfterFunc(s.linkCtx, func() { fail(context.Cause(s.linkCtx)) })
+			s.release = fail // not before linkCtx ends
 			close(s.accepted)
 			return
 		}
@@ -124,6 +125,7 @@ func (s *session) end(cause error) {
 	default:
 		return // what never began need not be closed
 	}
+	s.release(cause)
 	s.callClose(cause)
 }
 

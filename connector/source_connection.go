@@ -24,7 +24,6 @@ type SourceConnection struct {
 	source  string
 	options *Options // checked, complete, never written to
 	log     *slog.Logger
-	dialer  *dialer
 	hooks   hooks
 
 	handlers  atomic.Pointer[Handlers]
@@ -39,9 +38,10 @@ type SourceConnection struct {
 	unknown   map[string]bool                 // operations that were logged as unknown; the reader's own
 
 	started  atomic.Bool
-	leave    signal        // given by Close: drain
-	cut      signal        // given when the ctx of Close ends: drain no longer
-	draining chan struct{} // closed when the drain has begun, after deadline was set
+	stop     atomic.Pointer[context.CancelFunc] // ends the context that Run works with; set by Run
+	leaving  atomic.Bool                        // Close was called
+	cut      signal                             // given when the ctx of Close ends: drain no longer
+	draining chan struct{}                      // closed when the drain has begun, after deadline was set
 	deadline atomic.Pointer[time.Time]
 	closed   chan struct{} // closed when Run has returned, after result was set
 	result   error
@@ -72,10 +72,8 @@ func New(source string, options Options) (*SourceConnection, error) {
 	c := &SourceConnection{
 		source:   source,
 		options:  &complete,
-		dialer:   newDialer(&complete),
 		hooks:    sortHooks(complete.Hooks),
 		unknown:  map[string]bool{},
-		leave:    newSignal(),
 		cut:      newSignal(),
 		draining: make(chan struct{}),
 		closed:   make(chan struct{}),
@@ -166,7 +164,10 @@ func (c *SourceConnection) LogValue() slog.Value { return slog.StringValue(c.Str
 // is cut short and ctx's cause is returned; Run still returns soon. Otherwise Close returns what Run does. It must not
 // be called in a handler, which Run waits for.
 func (c *SourceConnection) Close(ctx context.Context) error {
-	c.leave.give()
+	c.leaving.Store(true)
+	if stop := c.stop.Load(); stop != nil { // else Run will see that c is leaving
+		(*stop)()
+	}
 	if c.started.CompareAndSwap(false, true) { // Run was never called
 		c.finish(nil)
 	}
@@ -196,7 +197,9 @@ func (c *SourceConnection) Run(ctx context.Context) error {
 	defer c.options.Group.workers.end()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	defer context.AfterFunc(c.leave.ctx, stop)()
+	if c.stop.Store(&stop); c.leaving.Load() {
+		stop()
+	}
 	defer context.AfterFunc(ctx, c.beginDrain)()
 	err := c.live(ctx)
 	if err != nil {

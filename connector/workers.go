@@ -56,6 +56,25 @@ func (w *workers) run(j job) {
 	next <- j
 }
 
+// do does something on another goroutine and waits for it. Whoever waits for months afterwards does not keep the stack that it
+// took.
+func (w *workers) do(something func()) {
+	e := &errand{something, make(chan struct{})}
+	w.run(e)
+	<-e.done
+}
+
+// An errand is a job that somebody waits for.
+type errand struct {
+	something func()
+	done      chan struct{}
+}
+
+func (e *errand) do() {
+	defer close(e.done)
+	e.something()
+}
+
 func (w *workers) work(j job) {
 	j.do()
 	self := &worker{make(chan job, 1)}
