@@ -31,7 +31,8 @@ type inbound struct {
 
 	waiting      deque[*Query]
 	waitingBytes int
-	running      int // Query handlers that hold a slot
+	running      int  // Query handlers that hold a slot
+	waking       bool // a worker has been told to take a query, and has not looked yet
 	queries      map[protocol.ReplyAddress]*Query
 	limits       limits
 

@@ -37,7 +37,6 @@ func (in *inbound) query(l *link, m *protocol.Query) {
 	}
 	in.awaitAnswers(l)
 	q := newQuery(c, m.ReplyAddress, m.Parameters)
-	now := time.Now()
 	in.mu.Lock()
 	if _, twice := in.queries[m.ReplyAddress]; twice {
 		in.mu.Unlock()
@@ -46,7 +45,7 @@ func (in *inbound) query(l *link, m *protocol.Query) {
 	}
 	in.queries[m.ReplyAddress] = q
 	if limit := c.options.QueryTimeout; limit > 0 {
-		in.limitTo(now.Add(limit), &in.limits.open, q)
+		in.limitTo(time.Now().Add(limit), &in.limits.open, q)
 	}
 	size := q.size()
 	room := len(in.queries) == 1 || !c.options.Group.incoming.full(size)
@@ -60,13 +59,11 @@ func (in *inbound) query(l *link, m *protocol.Query) {
 		refusal = notConfigured(in.rejected)
 	case !in.mayAnswer():
 		refusal = &QueryError{Code: CodeBusy, Template: "the connector has many answers that Vantiq has not read; please ask again later"}
-	case room && in.open != nil && in.running < c.options.MaxQueries && in.waiting.len() == 0:
-		in.keep(q)
-		in.startQuery(q, now)
-	case room && in.waiting.len() < c.options.MaxWaitingQueries && in.waitingBytes+size <= maxWaitingBytes:
+	case room && in.mayWait(size):
 		in.keep(q)
 		in.waiting.pushBack(q)
 		in.waitingBytes += size
+		in.startWaiting()
 	default:
 		refusal = &QueryError{Code: CodeBusy, Template: "the connector has {0} queries running and {1} waiting; please ask again later", Parameters: []any{in.running, in.waiting.len()}}
 	}
@@ -74,6 +71,15 @@ func (in *inbound) query(l *link, m *protocol.Query) {
 	if refusal != nil {
 		_ = q.fail(*refusal)
 	}
+}
+
+// mayWait reports whether there is a place for a query of so many bytes: a slot, or one among those that wait for a slot.
+func (in *inbound) mayWait(size int) bool {
+	slots, waiting := 0, in.waiting.len()
+	if in.open != nil {
+		slots = in.c.options.MaxQueries - in.running
+	}
+	return waiting < slots || waiting < slots+in.c.options.MaxWaitingQueries && in.waitingBytes+size <= maxWaitingBytes
 }
 
 // keep counts a query in the group's budget until forget.
@@ -107,26 +113,50 @@ func notConfigured(reason error) *QueryError {
 	return &QueryError{Code: CodeNotConfigured, Template: "the connector cannot work with the source's configuration: {0}", Parameters: []any{reason.Error()}}
 }
 
-func (in *inbound) startQuery(q *Query, now time.Time) {
-	in.running++
-	in.c.options.Group.workers.run((*answering)(in.open.beginQuery(q, now)))
+// startWaiting makes sure that somebody takes a query that waits, if there is a slot for it. One worker at a time is woken for
+// that, and whoever takes a query makes sure that the others are taken: so quick handlers are called one after the other on
+// few goroutines, and slow ones on as many as there are slots.
+func (in *inbound) startWaiting() {
+	if in.waking || in.waiting.len() == 0 || !in.hasSlot() {
+		return
+	}
+	in.waking = true
+	in.c.options.Group.workers.run((*answering)(in))
 }
 
-// answering is the job of calling the Query handler for a task's query, and for others that wait. It is done when none does
-// or the session ends; session.end waits for its tasks.
-type answering task
+// answering is the job of calling the Query handler, for one query after the other. It is done when none waits or the session
+// ends; session.end waits for its tasks.
+type answering inbound
 
-func (a *answering) do() { a.s.c.in.answerAll(a.s, (*task)(a)) }
-
-// startWaiting starts handlers for queries that wait, as many as there are slots.
-func (in *inbound) startWaiting() {
-	for in.open != nil && in.running < in.c.options.MaxQueries && in.mayAnswer() {
-		q := in.takeWaiting()
-		if q == nil {
-			return
-		}
-		in.startQuery(q, time.Now())
+func (a *answering) do() {
+	in := (*inbound)(a)
+	in.mu.Lock()
+	in.waking = false
+	t := in.beginNext()
+	in.mu.Unlock()
+	for t != nil {
+		t = in.answerOne(t)
 	}
+}
+
+// hasSlot reports whether a Query handler may start.
+func (in *inbound) hasSlot() bool {
+	return in.open != nil && in.running < in.c.options.MaxQueries && in.mayAnswer()
+}
+
+// beginNext takes a query that waits, if there is one, and a slot for it.
+func (in *inbound) beginNext() *task {
+	if !in.hasSlot() {
+		return nil
+	}
+	q := in.takeWaiting()
+	if q == nil {
+		return nil
+	}
+	in.running++
+	t := in.open.beginQuery(q)
+	in.startWaiting()
+	return t
 }
 
 // mayAnswer reports whether there is room for answers. If not, relieve starts what waits.
@@ -158,15 +188,8 @@ func (in *inbound) takeWaiting() *Query {
 	return nil
 }
 
-// answerAll calls the Query handler for t's query and then, in the same slot, for others that wait.
-func (in *inbound) answerAll(s *session, t *task) {
-	for t != nil {
-		t = in.answerOne(s, t)
-	}
-}
-
-// answerOne calls the Query handler and returns the task of the next query in the same slot, if there is one.
-func (in *inbound) answerOne(s *session, t *task) (next *task) {
+// answerOne calls the Query handler and returns the task of the next query, if there is one.
+func (in *inbound) answerOne(t *task) (next *task) {
 	returned := false // false after runtime.Goexit: this goroutine can take no other query
 	defer func() {
 		in.mu.Lock()
@@ -179,14 +202,12 @@ func (in *inbound) answerOne(s *session, t *task) (next *task) {
 			return // its slot was given to somebody else
 		}
 		t.end()
-		if returned && in.open == s && in.mayAnswer() {
-			if q := in.takeWaiting(); q != nil {
-				next = s.beginQuery(q, time.Now())
-				return
-			}
-		}
 		in.running--
-		in.startWaiting()
+		if returned {
+			next = in.beginNext()
+		} else {
+			in.startWaiting()
+		}
 	}()
 	in.c.handleQuery(t.query)
 	returned = true

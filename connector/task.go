@@ -29,9 +29,9 @@ func (s *session) add(t *task) *task {
 }
 
 // beginQuery counts a task that handles q, and gives q its context.
-func (s *session) beginQuery(q *Query, now time.Time) *task {
+func (s *session) beginQuery(q *Query) *task {
 	q.ctx, q.cancel = context.WithCancelCause(s.workCtx)
-	q.handler = task{s: s, name: "query", query: q, started: now}
+	q.handler = task{s: s, name: "query", query: q, started: time.Now()}
 	q.task = s.add(&q.handler)
 	return q.task
 }
