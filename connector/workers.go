@@ -11,7 +11,8 @@ import (
 type workers struct {
 	mu    sync.Mutex
 	users int // source connections that run
-	idle  []*worker
+	jobs  deque[job]
+	idle  []*worker   // each looks for a job when it is woken
 	spare int         // how many were idle all the time since the timer last rang
 	timer *time.Timer // rings while there are idle ones; made when first needed
 }
@@ -19,8 +20,8 @@ type workers struct {
 // A job is something to be done on a goroutine of its own.
 type job interface{ do() }
 
-// A worker is one of these goroutines; next is closed when there is nothing more to do.
-type worker struct{ next chan job }
+// A worker is one of these goroutines; wake is closed when there is nothing more to do.
+type worker struct{ wake chan struct{} }
 
 const workerLinger = time.Second
 
@@ -39,21 +40,23 @@ func (w *workers) end() {
 	}
 }
 
-// run does a job on another goroutine.
+// run lets a job be done on another goroutine: by the one that is woken, or by one that is just done with its last job, as
+// whoever handles a query often is when its answer is to be written.
 func (w *workers) run(j job) {
 	w.mu.Lock()
+	w.jobs.pushBack(j)
 	last := len(w.idle) - 1
 	if last < 0 {
 		w.mu.Unlock()
-		go w.work(j) // ends with a job that ends its goroutine, or when it is dismissed
+		go w.work() // ends with a job that ends its goroutine, or when it is dismissed
 		return
 	}
-	next := w.idle[last].next
+	woken := w.idle[last]
 	w.idle[last] = nil
 	w.idle = w.idle[:last]
 	w.spare = min(w.spare, last)
 	w.mu.Unlock()
-	next <- j
+	woken.wake <- struct{}{}
 }
 
 // do does something on another goroutine and waits for it. Whoever waits for months afterwards does not keep the stack that it
@@ -75,28 +78,36 @@ func (e *errand) do() {
 	e.something()
 }
 
-func (w *workers) work(j job) {
-	j.do()
-	self := &worker{make(chan job, 1)}
-	for w.rest(self) {
-		j, more := <-self.next
-		if !more {
+func (w *workers) work() {
+	self := &worker{make(chan struct{}, 1)}
+	for {
+		j, wait := w.next(self)
+		switch {
+		case j != nil:
+			j.do()
+		case !wait:
 			return
+		default:
+			if _, more := <-self.wake; !more {
+				return
+			}
 		}
-		j.do()
 	}
 }
 
-// rest adds a worker to the idle ones, unless nobody will need it.
-func (w *workers) rest(self *worker) bool {
+// next returns a job, or adds a worker to the idle ones, unless nobody will need it.
+func (w *workers) next(self *worker) (j job, wait bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.jobs.len() > 0 {
+		return w.jobs.popFront(), true
+	}
 	if w.users == 0 {
-		return false
+		return nil, false
 	}
 	w.idle = append(w.idle, self)
 	if len(w.idle) > 1 {
-		return true
+		return nil, true
 	}
 	w.spare = 0
 	if w.timer == nil {
@@ -104,7 +115,7 @@ func (w *workers) rest(self *worker) bool {
 	} else {
 		w.timer.Reset(workerLinger)
 	}
-	return true
+	return nil, true
 }
 
 // thinOut dismisses the workers that nobody has needed since it was last called.
@@ -120,7 +131,7 @@ func (w *workers) thinOut() {
 // dismiss ends the n workers that have been idle for the longest time.
 func (w *workers) dismiss(n int) {
 	for _, idle := range w.idle[:n] {
-		close(idle.next)
+		close(idle.wake)
 	}
 	w.spare = max(0, w.spare-n)
 	rest := copy(w.idle, w.idle[n:])
