@@ -20,7 +20,8 @@ type Group struct {
 
 	workers workers
 
-	buffers sync.Map // of *sync.Pool by size: gorilla's write buffers, held only while something is written
+	rows    sync.Pool // of *[]byte: messages full of rows
+	buffers sync.Map  // of *sync.Pool by size: gorilla's write buffers, held only while something is written
 }
 
 const (
@@ -38,6 +39,7 @@ func NewGroup(sources int) *Group {
 		first:      pace(max(minFirstRate, sources/2)), // a server that is just coming back is not to be expected
 		dials:      pace(max(minDialRate, sources/5)),
 		handshakes: make(chan struct{}, maxHandshakes),
+		rows:       sync.Pool{New: func() any { return new([]byte) }},
 		outgoing:   budget{limit: groupBytes},
 		incoming:   budget{limit: groupBytes},
 	}

@@ -64,6 +64,7 @@ type outboxStats struct {
 type answer struct {
 	query   *Query
 	message []byte
+	buffer  *[]byte // of the group's, what message is in; nil for most
 	final   bool
 	failure bool // a final error
 	since   time.Time
@@ -271,6 +272,12 @@ func (o *outbound) written(l *link, b *batch, err error) {
 	defer o.mu.Unlock()
 	if err == nil {
 		o.deliverBlind(b.notifications)
+		for _, a := range b.answers {
+			if a.buffer != nil {
+				*a.buffer = a.message
+				o.options.Group.rows.Put(a.buffer)
+			}
+		}
 		return
 	}
 	passed := l.conn.passed.Load()

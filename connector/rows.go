@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,8 @@ func Rows[T any](ctx context.Context, q *Query, rows iter.Seq2[T, error]) error 
 // A rowWriter gathers encoded rows into messages.
 type rowWriter struct {
 	q       *Query
-	message []byte // a response up to the last row, without the end of its array
+	message []byte  // a response up to the last row, without the end of its array
+	buffer  *[]byte // from the group, what message is in; nil before the first message is full: most are the only one
 	rows    int
 }
 
@@ -62,9 +64,12 @@ func (w *rowWriter) add(ctx context.Context, row any) error {
 	if w.rows == 0 {
 		return rowTooLarge(len(message), w.q.c.options.MaxOutbound)
 	}
-	if err := w.q.partial(ctx, &answer{query: w.q, message: w.take(protocol.CodePartial)}); err != nil {
+	buffer := w.buffer
+	if err := w.q.partial(ctx, &answer{query: w.q, message: w.take(protocol.CodePartial), buffer: buffer}); err != nil {
 		return err
 	}
+	w.buffer = w.q.c.options.Group.rows.Get().(*[]byte)
+	w.message = (*w.buffer)[:0]
 	return w.add(ctx, row)
 }
 
@@ -148,13 +153,12 @@ func checkRows(body []byte) (empty bool, err error) {
 	case 'n':
 		return true, nil
 	case '[':
-		for row := range jsonscan.Elements(body) {
-			if row[0] != '{' {
-				return false, ErrNotObject
-			}
+		switch bytes.TrimLeft(body[1:], " \t\r\n")[0] {
+		case '{':
 			return false, nil
+		case ']':
+			return true, nil
 		}
-		return true, nil
 	}
 	return false, ErrNotObject
 }

@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"unicode/utf8"
-
-	"github.com/vantiq-go/connectorsdk/internal/jsonscan"
 )
 
 // A Document is a JSON object kept as it was received: a source configuration, a published message, a query's
@@ -121,16 +118,4 @@ func kindOf(text []byte) string {
 		return "null"
 	}
 	return "a number"
-}
-
-// appendDocument appends text, which must be one valid JSON value, without the space around it.
-func appendDocument(dst, text []byte) ([]byte, error) {
-	if err := jsonscan.Valid(text); err != nil {
-		return dst, err
-	}
-	text = bytes.TrimSpace(text)
-	if !utf8.Valid(text) {
-		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
-	}
-	return append(dst, text...), nil
 }

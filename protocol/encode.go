@@ -18,14 +18,7 @@ func AppendJSON(dst []byte, value any) ([]byte, error) {
 	case Document:
 		return appendShallow(dst, v.Raw())
 	case json.RawMessage:
-		text, err := appendDocument(dst, v)
-		if err == nil {
-			err = checkDepth(text[len(dst):])
-		}
-		if err != nil {
-			return dst, err
-		}
-		return text, nil
+		return appendValid(dst, v)
 	}
 	e := encoders.Get().(*encoder)
 	defer e.release()
@@ -33,10 +26,18 @@ func AppendJSON(dst []byte, value any) ([]byte, error) {
 		return dst, err
 	}
 	text := bytes.TrimSuffix(e.buffer.Bytes(), []byte("\n"))
-	if !utf8.Valid(text) { // in a json.RawMessage somewhere inside of value
-		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
+	return appendShallow(dst, validUTF8(text)) // what is not may be in a json.RawMessage somewhere inside of value
+}
+
+// appendValid appends text without the space around it, if it is one JSON value.
+func appendValid(dst, text []byte) ([]byte, error) {
+	if err := jsonscan.ValidBelow(levelsAround, text); err != nil {
+		if jsonscan.Valid(text) == nil {
+			err = errTooDeep
+		}
+		return dst, err
 	}
-	return appendShallow(dst, text)
+	return append(dst, validUTF8(bytes.TrimSpace(text))...), nil
 }
 
 func appendShallow(dst, text []byte) ([]byte, error) {
@@ -49,14 +50,18 @@ func appendShallow(dst, text []byte) ([]byte, error) {
 // levelsAround is how deep a row stands in a response: in the message, in the array. An event stands less deep.
 const levelsAround = 2
 
+// deepest is how deep a value may be nested.
+const deepest = jsonscan.MaxDepth - levelsAround
+
+var errTooDeep = fmt.Errorf("nested deeper than %d levels", deepest)
+
 // checkDepth returns an error if valid JSON is nested too deep for a message.
 func checkDepth(text []byte) error {
-	const deepest = jsonscan.MaxDepth - levelsAround
 	if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) <= deepest { // then it cannot be
 		return nil
 	}
 	if jsonscan.ValidBelow(levelsAround, text) != nil {
-		return fmt.Errorf("nested deeper than %d levels", deepest)
+		return errTooDeep
 	}
 	return nil
 }
