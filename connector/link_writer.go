@@ -3,7 +3,6 @@ package connector
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -57,7 +56,6 @@ func (w *writing) do() {
 	b := batches.Get().(*batch)
 	defer batches.Put(b)
 	for {
-		runtime.Gosched() // so that those who are about to send something come first, and it leaves together
 		frames := l.collect(b)
 		if b.empty() && frames == (controlFrames{}) {
 			if l.rest() {

@@ -130,7 +130,7 @@ func (c *SourceConnection) Stats() Stats {
 
 // Go runs work in the background of the current session: a poller, a subscription. Its ctx ends when the link is lost, the
 // session ends, the connection drains, or the Connect handler that called Go fails; work must return soon after, as Close is
-// called only then. An error is logged, unless it is ctx's; nothing is started again. Work that should outlive a link
+// called only then. A loop that only sends has to look at ctx itself: SendNotification goes on succeeding while there is room. An error is logged, unless it is ctx's; nothing is started again. Work that should outlive a link
 // belongs into a goroutine of the program's own. Go may be called from Connect on, and returns [ErrNotConnected] when there
 // is no session.
 func (c *SourceConnection) Go(work func(ctx context.Context) error) error {
