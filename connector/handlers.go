@@ -9,6 +9,9 @@ import (
 // Document is a JSON object as Vantiq sent it. See [protocol.Document].
 type Document = protocol.Document
 
+// Encoded is JSON for which its maker vouches. See [protocol.Encoded].
+type Encoded = protocol.Encoded
+
 // Handlers are what a connector does; any may be nil. They are called on goroutines of the SDK, never on the one that
 // reads the link, so they may take their time and may call every sender. Their contexts carry the values of Run's
 // context. A panic in a handler is recovered and logged with its stack.

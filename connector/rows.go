@@ -31,7 +31,8 @@ func Rows[T any](ctx context.Context, q *Query, rows iter.Seq2[T, error]) error 
 			return err
 		}
 	}
-	return q.finish(nil, nil, answer{message: w.take(protocol.CodeComplete)})
+	buffer := w.buffer
+	return q.finish(nil, nil, answer{message: w.take(protocol.CodeComplete), buffer: buffer})
 }
 
 // A rowWriter gathers encoded rows into messages.
@@ -153,10 +154,10 @@ func checkRows(body []byte) (empty bool, err error) {
 	case 'n':
 		return true, nil
 	case '[':
-		switch bytes.TrimLeft(body[1:], " \t\r\n")[0] {
-		case '{':
+		switch rest := bytes.TrimLeft(body[1:], " \t\r\n"); {
+		case bytes.HasPrefix(rest, []byte("{")):
 			return false, nil
-		case ']':
+		case bytes.HasPrefix(rest, []byte("]")):
 			return true, nil
 		}
 	}
@@ -183,6 +184,9 @@ func (q *Query) split(code int, body []byte) (before []*answer, last []byte, err
 		if current = append(current, row...); len(current)+len(suffix) > limit {
 			return nil, nil, fmt.Errorf("source %s: %w", q.c.source, rowTooLarge(len(row), limit))
 		}
+	}
+	if current == nil { // an Encoded that is no array
+		return nil, nil, fmt.Errorf("source %s: %w", q.c.source, ErrNotObject)
 	}
 	last = append(current, suffix...)
 	setCode(last, code)

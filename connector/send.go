@@ -10,7 +10,7 @@ import (
 )
 
 // SendNotification sends an event to Vantiq: it encodes message, which must be marshalled as a JSON object, puts it into
-// the outbox and returns. A nil error means accepted: it will be delivered at least once and in order, across any number
+// the outbox and returns. What another codec has encoded may be an [Encoded]. A nil error means accepted: it will be delivered at least once and in order, across any number
 // of links, until the process ends; with a durable outbox, also after that. It may be called from any goroutine, in
 // every handler, and before Run.
 //
@@ -31,9 +31,12 @@ func (c *SourceConnection) SendNotification(ctx context.Context, message any) er
 
 func (c *SourceConnection) encodeEvent(message any) (json.RawMessage, error) {
 	var event json.RawMessage
-	if document, ok := message.(Document); ok {
-		event = document.Raw() // immutable: it need not be copied
-	} else {
+	switch m := message.(type) {
+	case Document: // nobody writes to it, nor to the next: they need not be copied
+		event = m.Raw()
+	case Encoded:
+		event = json.RawMessage(m)
+	default:
 		text, err := protocol.AppendJSON(nil, message)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: encoding a notification of type %T: %w", c.source, message, err)

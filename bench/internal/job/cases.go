@@ -61,9 +61,9 @@ func (c Case) Peers() []string {
 	case c.Kind == Query:
 		return []string{Raw, JSON, SDK, Python}
 	case c.Kind == Notify:
-		return []string{Raw, JSON, SDK, SDKStruct, SDKCodec, Python}
+		return []string{Raw, JSON, SDK, SDKVouch, SDKStruct, SDKCodec, Python}
 	case c.Kind == Rows:
-		return []string{Raw, SDK, SDKStruct, Python}
+		return []string{Raw, SDK, SDKVouch, SDKStruct, Python}
 	default:
 		return []string{Raw, SDK, Python}
 	}

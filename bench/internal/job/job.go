@@ -26,7 +26,8 @@ const (
 	JSON      = "json"       // the same loop through map[string]any
 	SDK       = "sdk"        // this SDK; values stay as they are: Document, json.RawMessage
 	SDKStruct = "sdk-struct" // this SDK; values are Go structs
-	SDKCodec  = "sdk-codec"  // this SDK; the connector encodes its struct by another codec
+	SDKCodec  = "sdk-codec"  // this SDK; the connector encodes its struct by another codec: Encoded
+	SDKVouch  = "sdk-vouch"  // this SDK; what is sent has been encoded before, and is vouched for: Encoded
 	Python    = "python"     // the official SDK for Python
 )
 

@@ -20,7 +20,7 @@ func find(j job.Job) (peer, error) {
 	switch j.Peer {
 	case job.Raw, job.JSON:
 		return loop, nil
-	case job.SDK, job.SDKStruct, job.SDKCodec:
+	case job.SDK, job.SDKVouch, job.SDKStruct, job.SDKCodec:
 		return sdk, nil
 	default:
 		return nil, fmt.Errorf("there is no peer %q in this program", j.Peer)

@@ -96,8 +96,11 @@ func answerRows(j job.Job) func(context.Context, *connector.SourceConnection, *c
 	r := record.New(j.Size)
 	text := json.RawMessage(record.Encode(r))
 	return func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
-		if j.Peer == job.SDKStruct {
+		switch j.Peer {
+		case job.SDKStruct:
 			return connector.Rows(ctx, q, times(j.Rows, r))
+		case job.SDKVouch:
+			return connector.Rows(ctx, q, times(j.Rows, connector.Encoded(text)))
 		}
 		return connector.Rows(ctx, q, times(j.Rows, text))
 	}
@@ -130,7 +133,9 @@ func sendNotifications(ctx context.Context, j job.Job, c *connector.SourceConnec
 			if err != nil {
 				return err
 			}
-			event = json.RawMessage(text)
+			event = connector.Encoded(text)
+		case job.SDKVouch:
+			event = connector.Encoded(j.Record)
 		}
 		if err := c.SendNotification(ctx, event); err != nil {
 			return err
