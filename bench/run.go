@@ -55,7 +55,7 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	flags.Var(&o.peers, "peer", "run only peers whose name matches this `regexp`")
 	flags.IntVar(&o.sources, "sources", 10_000, "the most sources that a case has")
 	flags.DurationVar(&o.idle, "idle", 36*time.Second, "how long most sources are watched while they have nothing to do")
-	flags.DurationVar(&o.settle, "settle", time.Second, "how long before a peer's memory is looked at, and before the server restarts")
+	flags.DurationVar(&o.settle, "settle", 3*time.Second, "how long before a peer's memory is looked at, and before the server restarts")
 	flags.StringVar(&o.python, "python", "", "the Python `interpreter` that has the official SDK (default: the one that python-setup has made, else python3)")
 	flags.StringVar(&o.output, "o", "", "record every run in this `file`, as JSON")
 	if err := flags.Parse(args); err != nil {

@@ -283,3 +283,25 @@ func TestStatusesBehindARefusalDoNotEndTheLink(t *testing.T) {
 		}
 	})
 }
+
+// Acknowledgements that came before a publish for which there is no room count at once.
+func TestAcknowledgementsBeforeAPublishWithoutRoomCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		b := setUp(t, nil, connector.Options{Logger: quiet, PublishQueue: 1})
+		b.connect(connector.Handlers{Publish: waitFor(release)})
+		b.must(b.publishAll(3)) // one is handled, one waits, one waits for room
+		synctest.Wait()
+		b.must(b.conn.SendNotification(b.soon(), object{}))
+		synctest.Wait() // its acknowledgement is not read
+		b.must(b.publishAll(1))
+		synctest.Wait()
+		release <- struct{}{}
+		synctest.Wait()
+		if s := b.conn.Stats(); s.Acknowledged != 1 {
+			t.Errorf("stats %+v", s)
+		}
+		close(release)
+		synctest.Wait()
+	})
+}

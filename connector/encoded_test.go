@@ -59,3 +59,17 @@ func TestWhatIsPlainlyNotEncodedIsRefused(t *testing.T) {
 		}
 	})
 }
+
+// Rows that cannot be split must not be left out silently.
+func TestRowsOfABrokenEncodedAreNotLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{Logger: quiet})
+		row := string(padded(150_000))
+		b.connect(onQuery(func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+			return q.Complete(ctx, connector.Encoded("["+row+","+row+",oops,"+row+"]"))
+		}))
+		if rows, err := b.source.Query(b.soon(), nil); err == nil {
+			t.Errorf("%d rows of 3 were the complete answer", len(rows))
+		}
+	})
+}

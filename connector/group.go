@@ -11,8 +11,9 @@ import (
 // A Group is shared by the source connections of one process. It paces their dials, so that ten thousand sources do not
 // fall upon a server that has just come back, and bounds the memory they hold together. Its zero value is not usable.
 type Group struct {
-	first      *rate.Limiter // of the first dial of each source
+	first      *rate.Limiter // of the first dial of each source, as long as none has failed
 	dials      *rate.Limiter // of all others
+	failed     atomic.Bool   // a dial has
 	handshakes chan struct{} // holds a token for each handshake under way
 
 	outgoing budget // of all outboxes
@@ -31,12 +32,12 @@ const (
 	groupBytes    = 256 << 20 // of each budget
 )
 
-// NewGroup returns a Group for so many sources: it starts at most max(200, sources/5) dials a second, not counting the first
-// of each source, of which it starts max(1000, sources/2); and it has at most 256 handshakes under way, 256 MiB of notifications
-// in memory outboxes, and 256 MiB of other messages.
+// NewGroup returns a Group for so many sources: it starts at most max(200, sources/5) dials a second. While each source dials
+// for the first time and no dial has failed, it is max(1000, sources/2): a server that is there need not be spared. It has at
+// most 256 handshakes under way, 256 MiB of notifications in memory outboxes, and 256 MiB of other messages.
 func NewGroup(sources int) *Group {
 	return &Group{
-		first:      pace(max(minFirstRate, sources/2)), // a server that is just coming back is not to be expected
+		first:      pace(max(minFirstRate, sources/2)),
 		dials:      pace(max(minDialRate, sources/5)),
 		handshakes: make(chan struct{}, maxHandshakes),
 		rows:       sync.Pool{New: func() any { return new([]byte) }},
@@ -60,7 +61,7 @@ func (g *Group) startHandshake(ctx context.Context, first bool) (done func(), er
 	}
 	done = func() { <-g.handshakes }
 	dials := g.dials
-	if first {
+	if first && !g.failed.Load() {
 		dials = g.first
 	}
 	if err := dials.Wait(ctx); err != nil {

@@ -14,7 +14,8 @@ type Encoded = protocol.Encoded
 
 // Handlers are what a connector does; any may be nil. They are called on goroutines of the SDK, never on the one that
 // reads the link, so they may take their time and may call every sender. Their contexts carry the values of Run's
-// context. A panic in a handler is recovered and logged with its stack.
+// context. A panic in a handler is recovered and logged with its stack. The goroutines are used again, for any source of the
+// process: a handler that locks its goroutine to a thread must unlock it.
 //
 // No handler of a session starts before its Connect has returned nil, or after its Close has begun.
 type Handlers struct {

@@ -12,7 +12,7 @@ import (
 
 // inbound is everything a source is asked to do: published messages, in their order and one at a time, and queries,
 // several at a time. Both wait here while no session is open, and what one session did not begin the next one handles.
-// The reader puts work in; it is handled on goroutines that live only while there is some.
+// The reader puts work in; it is handled on the group's workers.
 type inbound struct {
 	c   *SourceConnection
 	log *slog.Logger
@@ -27,6 +27,7 @@ type inbound struct {
 	publishing   *task         // the running Publish handler
 	dropped      bool          // the loss of messages has been logged for this session
 	waitsForRoom bool          // the reader does
+	waitsSince   time.Time     // when it began to; zero if any room is worth waking it for
 	room         chan struct{} // holds a token when the reader should look for room again
 
 	waiting      deque[*Query]
@@ -156,6 +157,7 @@ func (in *inbound) finish() {
 	in.publishBytes = 0
 	if in.limits.timer != nil {
 		in.limits.timer.Stop()
+		in.limits.rings = time.Time{}
 	}
 }
 

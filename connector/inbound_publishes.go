@@ -52,12 +52,15 @@ const (
 func (in *inbound) trickle(l *link, size int) {
 	in.mu.Lock()
 	free := in.publishBytes < maxPublishBytes+freeExcess
-	in.mu.Unlock()
-	if free {
+	if in.debt += time.Duration(size) * time.Second / trickleRate; free {
 		in.debt = 0
-		return
 	}
-	if in.debt += time.Duration(size) * time.Second / trickleRate; in.debt < time.Millisecond {
+	pauses := in.debt >= time.Millisecond
+	if pauses {
+		in.waitsForRoom, in.waitsSince = true, time.Time{}
+	}
+	in.mu.Unlock()
+	if !pauses {
 		return
 	}
 	l.hold(true)
@@ -100,7 +103,7 @@ func (in *inbound) offer(l *link, frame []byte, suspect bool) place {
 	case waiting && in.hasRoom(size, maxExcessBytes):
 		result = takenInExcess
 	default:
-		in.waitsForRoom = true
+		in.waitsForRoom, in.waitsSince = true, time.Now()
 		if waiting {
 			return noPlaceLeft
 		}
@@ -126,10 +129,14 @@ func (in *inbound) hasRoom(size, excess int) bool {
 	return in.publishBytes+size <= maxPublishBytes+excess
 }
 
-// halfEmpty reports whether there is so much room that it is worth waking the reader: for each message alone it would not be.
-func (in *inbound) halfEmpty() bool {
-	return in.publishes.len() <= in.c.options.PublishQueue/2 && in.publishBytes <= maxPublishBytes/2
+// hasMuchRoom reports whether it is worth waking the reader. For each message that a quick handler has done with it would not
+// be; but behind a slow one, what else is in the stream must not wait for long.
+func (in *inbound) hasMuchRoom() bool {
+	return in.publishes.len() <= in.c.options.PublishQueue/2 && in.publishBytes <= maxPublishBytes/2 ||
+		time.Since(in.waitsSince) >= longWait
 }
+
+const longWait = 5 * time.Millisecond
 
 func (in *inbound) drop() {
 	in.c.count.publishesDropped.Add(1)
@@ -172,7 +179,7 @@ func (in *inbound) publishAll(s *session, t *task) {
 		frame := in.publishes.popFront()
 		size := len(frame) + messageOverhead
 		in.publishBytes -= size
-		nudge := in.waitsForRoom && in.halfEmpty()
+		nudge := in.waitsForRoom && in.hasMuchRoom()
 		if nudge {
 			in.waitsForRoom = false
 		}

@@ -79,7 +79,11 @@ func (in *inbound) mayWait(size int) bool {
 	if in.open != nil {
 		slots = in.c.options.MaxQueries - in.running
 	}
-	return waiting < slots || waiting < slots+in.c.options.MaxWaitingQueries && in.waitingBytes+size <= maxWaitingBytes
+	limit := maxWaitingBytes
+	if slots > 0 {
+		limit *= 2 // some of those that wait are about to be taken
+	}
+	return waiting < slots || waiting < slots+in.c.options.MaxWaitingQueries && in.waitingBytes+size <= limit
 }
 
 // keep counts a query in the group's budget until forget.
@@ -161,9 +165,14 @@ func (in *inbound) beginNext() *task {
 
 // mayAnswer reports whether there is room for answers. If not, relieve starts what waits.
 func (in *inbound) mayAnswer() bool {
-	congested := in.c.out.congested()
-	in.congested.Store(congested)
-	return !congested
+	if in.c.out.congested() {
+		in.congested.Store(true)
+		if in.c.out.congested() { // still, so that whoever relieves that knows whom to tell
+			return false
+		}
+	}
+	in.congested.Store(false)
+	return true
 }
 
 // relieve is called when answers have been written: queries that waited for that may start.
@@ -231,7 +240,7 @@ func (in *inbound) forget(q *Query) (cancel context.CancelCauseFunc) {
 	in.c.options.Group.incoming.add(-q.held)
 	q.held = 0
 	q.free()
-	if q.task != nil {
+	if q.task != nil && !q.task.abandoned {
 		in.limitTo(q.last.since.Add(abandonAfter), &in.limits.answered, q)
 	}
 	return q.cancel

@@ -170,8 +170,10 @@ func (c *SourceConnection) establish(ctx context.Context) (*link, time.Duration,
 	defer cancel()
 	var ws *websocket.Conn
 	var under *conn
+	err = fmt.Errorf("connecting: %w", errGoexit) // unless the dial function returns
 	c.options.Group.workers.do(func() { ws, under, err = newDialer(c.options).dial(handshake) })
 	if err != nil {
+		c.options.Group.failed.Store(true)
 		return nil, 0, err
 	}
 	c.links++

@@ -3,8 +3,8 @@ package connector
 import "time"
 
 // limits watches over the time that queries take: until their final answer, and then for as long as their handlers run on. All
-// queries of a source have the same time, so that the first to come is the first whose time is up, and one timer serves all.
-// It is guarded by inbound.mu.
+// queries of a source have the same time, so that the first to come is the first whose time is up, but for what a lock takes,
+// and one timer serves all. It is guarded by inbound.mu.
 type limits struct {
 	open     queryList // without a final answer
 	answered queryList // with one, but their handlers still run

@@ -17,8 +17,8 @@ import (
 // A link is one WebSocket, from its upgrade to its death. It never comes back: the source connection dials another.
 //
 // Two goroutines serve it. The reader lives as long as the link and decodes what comes. The writer owns the write side
-// and lives only while there is something to write. A timer, not a goroutine, watches over both. Whichever of them
-// fails first says why, by fail; the others then end by themselves, and close waits for them.
+// while there is something to write; it is one of the group's workers. A timer, not a goroutine, watches over both.
+// Whichever of them fails first says why, by fail; the others then end by themselves, and close waits for them.
 type link struct {
 	id      uint64
 	ws      *websocket.Conn

@@ -16,11 +16,11 @@ import (
 // read reads one message after the other until the link ends.
 func (l *link) read() {
 	defer close(l.readerGone)
-	var incoming incoming
+	var scratch readerScratch
 	for {
 		_, r, err := l.ws.NextReader()
 		if err == nil {
-			err = l.readMessage(&incoming, r)
+			err = l.readMessage(&scratch, r)
 		}
 		if err != nil {
 			l.passOn()
@@ -31,8 +31,8 @@ func (l *link) read() {
 	}
 }
 
-// incoming is what a reader needs for each message, and uses again for the next.
-type incoming struct {
+// A readerScratch is what a reader needs for each message, and uses again for the next.
+type readerScratch struct {
 	decoder protocol.Decoder
 	limited io.LimitedReader
 }
@@ -43,7 +43,7 @@ var frames = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 const maxPooledFrame = 256 << 10
 
 // readMessage reads one message and passes it on. An error is one of the link; a bad message is none.
-func (l *link) readMessage(in *incoming, r io.Reader) error {
+func (l *link) readMessage(scratch *readerScratch, r io.Reader) error {
 	buffer := frames.Get().(*bytes.Buffer)
 	defer func() {
 		if buffer.Cap() <= maxPooledFrame {
@@ -51,8 +51,8 @@ func (l *link) readMessage(in *incoming, r io.Reader) error {
 			frames.Put(buffer)
 		}
 	}()
-	in.limited = io.LimitedReader{R: r, N: int64(l.maxInbound) + 1}
-	if _, err := buffer.ReadFrom(&in.limited); err != nil {
+	scratch.limited = io.LimitedReader{R: r, N: int64(l.maxInbound) + 1}
+	if _, err := buffer.ReadFrom(&scratch.limited); err != nil {
 		return err
 	}
 	if buffer.Len() > l.maxInbound {
@@ -68,14 +68,20 @@ func (l *link) readMessage(in *incoming, r io.Reader) error {
 		l.owner.published(l, bytes.Clone(buffer.Bytes()))
 		return nil
 	}
-	message, err := in.decoder.Decode(buffer.Bytes())
+	message, err := scratch.decoder.Decode(buffer.Bytes())
 	if err != nil {
 		l.owner.malformed(err, buffer.Len())
+		return nil
+	}
+	if _, ok := message.(*protocol.Publish); ok { // not by its beginning
+		l.owner.malformed(errTwoOperations, buffer.Len())
 		return nil
 	}
 	l.dispatch(message)
 	return nil
 }
+
+var errTwoOperations = errors.New("it has several operations")
 
 // dispatch sorts messages: what drives the life of the connection becomes an event, everything else goes to the owner.
 func (l *link) dispatch(message protocol.Message) {

@@ -409,3 +409,29 @@ func TestQueriesThatCannotBeAnsweredAreDropped(t *testing.T) {
 		close(release)
 	})
 }
+
+// A later query has its time limit too, whatever became of those before.
+func TestTheTimeLimitOfALaterQuery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{Logger: quiet})
+		var asked atomic.Int64
+		b.connect(onQuery(func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+			if asked.Add(1)%2 == 1 {
+				return q.Empty(ctx)
+			}
+			return connector.ErrAnswerLater
+		}))
+		for range 3 {
+			_, err := b.source.Query(b.soon(), nil)
+			b.must(err)
+			pass(70 * time.Second)
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+			_, err = b.source.Query(ctx, nil)
+			cancel()
+			if e := queryError(t, err); e.Code != connector.CodeTimeout || time.Since(began) != 2*time.Minute {
+				t.Errorf("%v after %v", e, time.Since(began))
+			}
+		}
+	})
+}

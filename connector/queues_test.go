@@ -64,8 +64,8 @@ func TestAFullPublishQueueHoldsTheServerBack(t *testing.T) {
 					t.Fatalf("after %d messages: %v", sent, err)
 				}
 				synctest.Wait()
-				if _, each := group.Held(); each != int64(c.waiting*waits(message)) {
-					t.Errorf("%d bytes wait, %d messages of %d bytes were due", each, c.waiting, c.size)
+				if _, held := group.Held(); held != int64(c.waiting*waits(message)) {
+					t.Errorf("%d bytes wait, %d messages of %d bytes were due", held, c.waiting, c.size)
 				}
 				close(release)
 				synctest.Wait()
@@ -381,4 +381,46 @@ func TestAThousandQueriesAndPublishesAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A small message in the outbox must not hold the large frame that it came in: the outbox counts its seven bytes only.
+func TestASmallMessageDoesNotHoldALargeFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{Logger: quiet})
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+		b.source.HandleNotifications(func(protocol.Document) {})
+		b.connect(echo())
+		before := held()
+		frame := `{"op":"publish","object":{"a":1},"messageHeaders":{"pad":"` + strings.Repeat("x", 1<<20) + `"}}`
+		const messages = 100
+		for range messages {
+			b.must(b.source.SendRaw(frame))
+			synctest.Wait()
+		}
+		if s := b.conn.Stats(); s.Publishes != messages || s.Queued != messages {
+			t.Fatalf("stats %+v", s)
+		}
+		if grown := held() - before; grown > 16<<20 {
+			t.Errorf("%d notifications of 7 bytes hold %d MiB", messages, grown>>20)
+		}
+		b.server.Close()
+	})
+}
+
+// A handler that makes steady progress must not keep the reader from a ping for long.
+func TestAPingBehindAFullQueueIsAnsweredWhenThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil, connector.Options{Logger: quiet})
+		b.connect(connector.Handlers{Publish: func(context.Context, *connector.SourceConnection, connector.Document) error {
+			pass(10 * time.Millisecond)
+			return nil
+		}})
+		b.must(b.publishAll(1 + 1024 + 1)) // one is handled, 1,024 wait, one waits for room
+		began := time.Now()
+		b.must(b.source.Link().Ping(b.soon()))
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("a ping was answered after %v, though there was room after 10 ms", took)
+		}
+		b.server.Close()
+	})
 }

@@ -170,6 +170,9 @@ func (q *Query) split(code int, body []byte) (before []*answer, last []byte, err
 	if body[0] == '{' {
 		return nil, nil, fmt.Errorf("source %s: %w", q.c.source, rowTooLarge(len(body), limit))
 	}
+	if err := jsonscan.Valid(body); err != nil { // in an Encoded: rows would be left out
+		return nil, nil, fmt.Errorf("source %s: encoding the rows of a query: %w", q.c.source, err)
+	}
 	var current []byte
 	for row := range jsonscan.Elements(body) {
 		if current != nil && len(current)+1+len(row)+len(suffix) > limit {
@@ -184,9 +187,6 @@ func (q *Query) split(code int, body []byte) (before []*answer, last []byte, err
 		if current = append(current, row...); len(current)+len(suffix) > limit {
 			return nil, nil, fmt.Errorf("source %s: %w", q.c.source, rowTooLarge(len(row), limit))
 		}
-	}
-	if current == nil { // an Encoded that is no array
-		return nil, nil, fmt.Errorf("source %s: %w", q.c.source, ErrNotObject)
 	}
 	last = append(current, suffix...)
 	setCode(last, code)

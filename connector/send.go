@@ -10,9 +10,9 @@ import (
 )
 
 // SendNotification sends an event to Vantiq: it encodes message, which must be marshalled as a JSON object, puts it into
-// the outbox and returns. What another codec has encoded may be an [Encoded]. A nil error means accepted: it will be delivered at least once and in order, across any number
-// of links, until the process ends; with a durable outbox, also after that. It may be called from any goroutine, in
-// every handler, and before Run.
+// the outbox and returns. What another codec has encoded may be an [Encoded]. A nil error means accepted: it will be
+// delivered at least once and in order, across any number of links, until the process ends; with a durable outbox, also
+// after that. It may be called from any goroutine, in every handler, and before Run.
 //
 // If the outbox is full, SendNotification does what OutboxFull says; by default it waits, and ctx bounds that wait and
 // nothing else; in a Publish handler it also ends, with ErrOutboxFull, when more messages stand before the acknowledgements

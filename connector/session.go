@@ -29,7 +29,7 @@ type session struct {
 	setUp    chan struct{} // closed when it is no longer called
 	ended    chan struct{} // closed when Close has returned: the next session may begin
 
-	release context.CancelCauseFunc // of the context that Connect was called with; written as value is
+	release context.CancelCauseFunc // of the context of the Connect that accepted: it ends with linkCtx anyway; written as value is
 	value   any                     // of SessionHandlers; written by connect before accepted is closed
 
 	// Guarded by inbound.mu.
@@ -80,7 +80,7 @@ func (s *session) connect() {
 			return nil
 		})
 		if err == nil {
-			s.release = fail // not before linkCtx ends
+			s.release = fail
 			close(s.accepted)
 			return
 		}

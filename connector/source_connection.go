@@ -19,7 +19,7 @@ import (
 // of that for most programs. Its methods may be called from several goroutines, and from handlers.
 //
 // Run's goroutine makes links and sessions and is the only one that changes the state. A link has a reader that lives as
-// long as it does; everything else runs only while there is something to do.
+// long as it does; everything else runs on goroutines that end when there is nothing to do, or on the group's workers.
 type SourceConnection struct {
 	source  string
 	options *Options // checked, complete, never written to
@@ -130,9 +130,9 @@ func (c *SourceConnection) Stats() Stats {
 
 // Go runs work in the background of the current session: a poller, a subscription. Its ctx ends when the link is lost, the
 // session ends, the connection drains, or the Connect handler that called Go fails; work must return soon after, as Close is
-// called only then. A loop that only sends has to look at ctx itself: SendNotification goes on succeeding while there is room. An error is logged, unless it is ctx's; nothing is started again. Work that should outlive a link
-// belongs into a goroutine of the program's own. Go may be called from Connect on, and returns [ErrNotConnected] when there
-// is no session.
+// called only then. A loop that only sends has to look at ctx itself: SendNotification goes on succeeding while there is
+// room. An error is logged, unless it is ctx's; nothing is started again. Work that should outlive a link belongs into a
+// goroutine of the program's own. Go may be called from Connect on, and returns [ErrNotConnected] when there is no session.
 func (c *SourceConnection) Go(work func(ctx context.Context) error) error {
 	s := c.current.Load()
 	if s == nil {
@@ -281,14 +281,10 @@ func (c *SourceConnection) received(l *link, message protocol.Message) {
 			c.unknown[op] = true
 			c.log.Warn("an unknown operation is ignored; a newer SDK may know it", "op", op)
 		}
-	case *protocol.Publish:
-		c.malformed(errTwoOperations, len(m.Message.Raw()))
 	default:
 		c.messages.log(c.log, "a message was ignored", fmt.Errorf("only a connector sends a %T", m))
 	}
 }
-
-var errTwoOperations = errors.New("it has two operations, and only the last is publish")
 
 func (c *SourceConnection) acknowledged(l *link, n int) { c.out.acknowledged(l, n) }
 

@@ -23,7 +23,7 @@ type job interface{ do() }
 // A worker is one of these goroutines; wake is closed when there is nothing more to do.
 type worker struct{ wake chan struct{} }
 
-const workerLinger = time.Second
+const workerLinger = time.Second // or up to twice as long
 
 // begin makes workers keep goroutines, until end has been called as often.
 func (w *workers) begin() {

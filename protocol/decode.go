@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -24,7 +25,8 @@ type Decoder struct {
 }
 
 // IsPublish reports whether a frame is a publish, as far as its beginning tells: it reads no further than the operation. A
-// reader that must not fall behind leaves the rest to [DecodePublish], where there is time for it.
+// reader that must not fall behind leaves the rest to [DecodePublish], where there is time for it. Of several operations the
+// first one counts here, and such a frame is an error there.
 func IsPublish(frame []byte) bool {
 	var e envelope
 	_ = jsonscan.Members(frame, func(key, value []byte) (more bool) {
@@ -48,8 +50,14 @@ func DecodePublish(frame []byte) (message Document, err error) {
 	if isNull(e.object) {
 		return Document{}, nil
 	}
-	return Document{e.object}, nil
+	if len(frame) > 2*len(e.object)+roomyFrame {
+		return document(e.object), nil // whoever keeps it must not keep a frame that is much larger
+	}
+	return Document{slices.Clip(e.object)}, nil
 }
+
+// roomyFrame is how many bytes an ordinary frame has around a small object.
+const roomyFrame = 1024
 
 func validUTF8(text []byte) []byte {
 	if utf8.Valid(text) {

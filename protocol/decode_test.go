@@ -284,3 +284,18 @@ func TestDocument(t *testing.T) {
 		}
 	}
 }
+
+// Who appends to a document's text must get a text of his own: the line ends of two writers are not the same byte.
+func TestAppendingToADocumentIsSafe(t *testing.T) {
+	for _, object := range []string{`{"a":1}`, `{"a":"12345678"}`, `{"a":"1234567890123456789012"}`} {
+		document, err := protocol.DecodePublish([]byte(`{"op":"publish","object":` + object + `,"messageHeaders":{}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := append(document.Raw(), '1')
+		other := append(document.Raw(), '2')
+		if one[len(one)-1] != '1' || other[len(other)-1] != '2' {
+			t.Errorf("%s: %s and %s", object, one, other)
+		}
+	}
+}

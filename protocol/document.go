@@ -15,7 +15,7 @@ import (
 // What no Go string can hold, an escaped half of a surrogate pair like \ud800, survives in the Document; in what Decode and
 // Map return it is U+FFFD.
 //
-// The message of a publish keeps the frame that it came in, which is a few hundred bytes longer.
+// The message of a publish may keep the frame that it came in, which is up to a kilobyte more than twice as long.
 //
 // Vantiq sends objects; should it ever send another JSON value, the Document holds that, and Map reports it.
 type Document struct {

@@ -10,9 +10,9 @@ import (
 	"github.com/vantiq-go/connectorsdk/internal/jsonscan"
 )
 
-// AppendJSON appends value as JSON, without escaping <, > and & as encoding/json does by default. A Document and a
-// json.RawMessage are appended as they are, once checked to be valid; an [Encoded] without a check. Bytes that are not UTF-8 are replaced by U+FFFD, and
-// what is nested deeper than 998 levels is an error: within a message nobody could read it.
+// AppendJSON appends value as JSON, without escaping <, > and & as encoding/json does by default. A Document and an
+// [Encoded] are appended as they are, a json.RawMessage once checked to be valid. Bytes that are not UTF-8 are replaced by
+// U+FFFD, and what is nested deeper than 998 levels is an error: within a message nobody could read it.
 func AppendJSON(dst []byte, value any) ([]byte, error) {
 	switch v := value.(type) {
 	case Document:

@@ -2,8 +2,8 @@ package protocol
 
 import "errors"
 
-// Encoded is JSON for which its maker vouches, as one may for the output of an encoder: it is sent as it is, neither checked nor
-// copied, and must not be written to afterwards. It has to be UTF-8 without space around it, nested no deeper than 998 levels.
+// Encoded is JSON for which its maker vouches, as one may for the output of an encoder: it is sent as it is, without a check, and
+// must not be written to afterwards. It has to be UTF-8 without space around it, nested no deeper than 998 levels.
 //
 // Vantiq cannot read what is not JSON, and will not acknowledge it: such a notification would hold up all behind it, for ever.
 // What comes from elsewhere belongs into a [json.RawMessage], which is checked.

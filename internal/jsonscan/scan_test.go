@@ -60,7 +60,6 @@ func TestElementsStopsWhenAsked(t *testing.T) {
 	}
 }
 
-// FuzzAgainstEncodingJSON holds the scanner to encoding/json: the same texts are valid, the same members are found.
 // Strings are read eight bytes at a time: every byte must mean the same at every place, and next to every other.
 func TestEveryByteEverywhereInAString(t *testing.T) {
 	for length := range 18 {
@@ -78,6 +77,7 @@ func TestEveryByteEverywhereInAString(t *testing.T) {
 	}
 }
 
+// FuzzAgainstEncodingJSON holds the scanner to encoding/json: the same texts are valid, the same members are found.
 func FuzzAgainstEncodingJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"op":"publish","object":{"a":[1,-2.5e+7,"x\u00e9\n"]}}`, `{"a":1,"a":2}`, `{"\u0061":null}`, ` [ true , false ] `,
