@@ -31,6 +31,7 @@ func TestFiguresOfReconnecting(t *testing.T) {
 			}
 			b.replaceServer(network)
 			b.exchange(0)
+			pass(3 * time.Second) // workers that were needed for that linger
 			now := used()
 			figure(t, "| %d | %d | %d KiB |", b.conn.Stats().Reconnects, now.goroutines, now.heap>>10)
 			if round == 0 { // the runtime keeps what the most goroutines there ever were need

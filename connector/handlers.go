@@ -9,7 +9,8 @@ import (
 // Document is a JSON object as Vantiq sent it. See [protocol.Document].
 type Document = protocol.Document
 
-// Encoded is JSON for which its maker vouches. See [protocol.Encoded].
+// Encoded is JSON of another codec, for which its maker vouches: a notification, a row or the rows of a query, sent without a
+// check. Broken JSON costs an answer, or the count of acknowledgements: see [protocol.Encoded].
 type Encoded = protocol.Encoded
 
 // Handlers are what a connector does; any may be nil. They are called on goroutines of the SDK, never on the one that
