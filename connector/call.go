@@ -23,7 +23,7 @@ func isPanic(err error) bool {
 	return errors.As(err, &panicked)
 }
 
-var errGoexit = errors.New("it ended its goroutine (runtime.Goexit)")
+var errGoexit = errors.New("the handler ended its goroutine (runtime.Goexit)")
 
 // call calls a handler. A panic is logged with its stack and returned as an error; so is runtime.Goexit, as far as that
 // can be done: the goroutine then ends behind call, with all that its deferred functions do.

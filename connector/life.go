@@ -20,6 +20,7 @@ import (
 var (
 	errHandshakeTimeout = errors.New("the server did not complete the handshake in time")
 	errReplaceLink      = errors.New("notifications were still unacknowledged when Vantiq asked to reconnect: the link is replaced")
+	errDialGone         = errors.New("DialContext or Proxy ended its goroutine (runtime.Goexit)")
 	errNoConfig         = errors.New("the server sent a configureExtension without object.config")
 )
 
@@ -170,7 +171,7 @@ func (c *SourceConnection) establish(ctx context.Context) (*link, time.Duration,
 	defer cancel()
 	var ws *websocket.Conn
 	var under *conn
-	err = fmt.Errorf("connecting: %w", errGoexit) // unless the dial function returns
+	err = errDialGone // unless it returns
 	c.options.Group.workers.do(func() { ws, under, err = newDialer(c.options).dial(handshake) })
 	if err != nil {
 		c.options.Group.failed.Store(true)

@@ -84,7 +84,7 @@ func TestWhatAQueryHandlerDoesIsTheAnswer(t *testing.T) {
 		}, code: "my.code", text: "x"},
 		"any other error":          {handle: func(context.Context, *connector.SourceConnection, query) error { return errors.New("no {0} disk") }, code: connector.CodeHandlerError, text: "no {0} disk"},
 		"a panic":                  {handle: func(context.Context, *connector.SourceConnection, query) error { panic("oh {1} dear") }, code: connector.CodePanic, text: "the connector panicked: oh {1} dear"},
-		"the end of its goroutine": {handle: func(context.Context, *connector.SourceConnection, query) error { runtime.Goexit(); return nil }, code: connector.CodePanic},
+		"the end of its goroutine": {handle: func(context.Context, *connector.SourceConnection, query) error { runtime.Goexit(); return nil }, code: connector.CodePanic, text: "the handler ended its goroutine"},
 		"a scalar":                 {handle: func(ctx context.Context, _ *connector.SourceConnection, q query) error { return q.Complete(ctx, 5) }, code: connector.CodeHandlerError, text: "not a JSON object"},
 		"scalars": {handle: func(ctx context.Context, _ *connector.SourceConnection, q query) error {
 			return q.Complete(ctx, []int{5})

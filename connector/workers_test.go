@@ -59,7 +59,7 @@ func TestADialThatEndsItsGoroutine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "Goexit") {
+		if err := conn.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "DialContext or Proxy ended its goroutine") {
 			t.Errorf("Run returned %v", err)
 		}
 	})
