@@ -57,8 +57,13 @@ func (x *exchange) with(ctx context.Context, source *vantiqtest.Source) error {
 	if err := x.awaitConnector(ctx, source); err != nil {
 		return err
 	}
-	if err := x.publish(ctx, source); err != nil {
-		return err
+	if !x.sample.publish.none {
+		if err := x.publish(ctx, source); err != nil {
+			return err
+		}
+	}
+	if x.sample.query.none {
+		return nil
 	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err := x.query(ctx, source)
@@ -123,7 +128,7 @@ func (x *exchange) query(ctx context.Context, source *vantiqtest.Source) error {
 	var failed protocol.QueryError
 	switch {
 	case errors.As(err, &failed) && failed.Code == connector.CodeNotConfigured:
-		return fmt.Errorf("the sample query failed: %w; -config-json sets the source configuration", err)
+		return fmt.Errorf("the sample query failed: %w; its source configuration is set by -config-json, or config in vantiqdev.json", err)
 	case errors.As(err, &failed):
 		return fmt.Errorf("the sample query failed: %w; -query sets its parameters", err)
 	case err != nil && ctx.Err() == nil:

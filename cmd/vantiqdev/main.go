@@ -3,27 +3,20 @@
 //
 //	go run ./cmd/vantiqdev run ./examples/echo-connector
 //
-// "vantiqdev help" lists its commands, and "vantiqdev run -h" the flags of one.
+// "vantiqdev -h" lists its commands, and "vantiqdev run -h" says what one of them does, examples first.
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/urfave/cli/v3"
 )
 
 func main() { os.Exit(vantiqdev(os.Args[1:], os.Stdout, os.Stderr)) }
-
-// A command is a subcommand. It returns the exit code.
-type command struct {
-	name    string
-	summary string
-	run     func(args []string, stdout, stderr io.Writer) int
-}
-
-var commands = []command{
-	{"run", "run a connector with a local Vantiq, and show what they say to each other", runCommand},
-}
 
 // Exit codes.
 const (
@@ -32,30 +25,50 @@ const (
 	exitUsage  = 2 // the command line is wrong
 )
 
+// errSaid makes vantiqdev exit with exitFailed when everything has been said already.
+var errSaid = errors.New("failed")
+
+// vantiqdev does what a command line says, and returns the exit code.
 func vantiqdev(args []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
-		help(stderr)
-		return exitUsage
-	}
-	switch args[0] {
-	case "help", "-h", "-help", "--help":
-		help(stdout)
+	err := newTool(stdout, stderr).Run(context.Background(), append([]string{"vantiqdev"}, args...))
+	var usage *usageError
+	switch {
+	case err == nil:
 		return exitDone
+	case errors.As(err, &usage):
+		_, _ = fmt.Fprintf(stderr, "%s: %v\n%[1]s: see \"%[1]s -h\"\n", usage.command, usage.reason)
+		return exitUsage
+	case !errors.Is(err, errSaid):
+		_, _ = fmt.Fprintln(stderr, err)
 	}
-	for _, c := range commands {
-		if c.name == args[0] {
-			return c.run(args[1:], stdout, stderr)
-		}
-	}
-	_, _ = fmt.Fprintf(stderr, "vantiqdev: there is no command %q\n\n", args[0])
-	help(stderr)
-	return exitUsage
+	return exitFailed
 }
 
-func help(out io.Writer) {
-	_, _ = fmt.Fprint(out, "Vantiqdev is a connector developer's tool.\n\nUsage:\n\n\tvantiqdev COMMAND [flags] …\n\nCommands:\n\n")
-	for _, c := range commands {
-		_, _ = fmt.Fprintf(out, "\t%-6s %s\n", c.name, c.summary)
-	}
-	_, _ = fmt.Fprint(out, "\n\"vantiqdev COMMAND -h\" lists the flags of a command.\n")
+// newTool returns the command line of vantiqdev. Each command has a file of its name.
+func newTool(stdout, stderr io.Writer) *cli.Command {
+	cli.HelpPrinter = printHelp
+	return explained(&cli.Command{
+		Name:                            "vantiqdev",
+		Usage:                           "a Vantiq on this machine, for whoever writes a connector",
+		Writer:                          stdout,
+		ErrWriter:                       stderr,
+		ExitErrHandler:                  func(context.Context, *cli.Command, error) {}, // vantiqdev does
+		EnableShellCompletion:           true,
+		ConfigureShellCompletionCommand: explainCompletion,
+		Commands: []*cli.Command{
+			runCommand(run),
+		},
+	}, `
+vantiqdev run ./examples/echo-connector    run a connector with a local Vantiq, and see what they say to each other
+`)
+}
+
+func explainCompletion(c *cli.Command) {
+	c.Hidden, c.Description = false, ""
+	c.Usage = "print what makes a shell complete vantiqdev's command lines"
+	explained(c, `
+source <(vantiqdev completion bash)        a line for ~/.bashrc
+source <(vantiqdev completion zsh)         a line for ~/.zshrc
+vantiqdev completion fish >~/.config/fish/completions/vantiqdev.fish
+`)
 }

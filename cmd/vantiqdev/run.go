@@ -2,223 +2,129 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"os/signal"
-	"syscall"
+	"strings"
 	"time"
 
+	"github.com/urfave/cli/v3"
+
 	"github.com/vantiq-go/connectorsdk/protocol"
-	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
-// runCommand is the subcommand run.
-func runCommand(args []string, stdout, stderr io.Writer) int {
-	flags, err := parseRunFlags(args, stdout)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return exitDone
-	case err != nil:
-		_, _ = fmt.Fprintf(stderr, "vantiqdev run: %v\nvantiqdev run: see \"vantiqdev run -h\"\n", err)
-		return exitUsage
-	}
-	r := &runner{runFlags: flags, screen: newScreen(stdout, stderr), signals: make(chan os.Signal, 2)}
-	signal.Notify(r.signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(r.signals)
-	if err := r.run(); err != nil {
-		r.screen.complain(err)
-		return exitFailed
-	}
-	return exitDone
+// runFlags is what the command line of run says.
+type runFlags struct {
+	program string
+	args    []string // for the program
+
+	config             string
+	directory          string // where the program runs, if not here
+	ownConfig          string // the server.config there
+	once               bool
+	timeout            time.Duration
+	sample             sample
+	expectNotification bool
 }
 
-// A runner runs a connector with a local Vantiq.
-type runner struct {
-	runFlags
-	screen  *screen
-	signals chan os.Signal
-	target  target
-	last    []string // to be said when all has been told
+// A sample is what the local Vantiq does with each source.
+type sample struct {
+	config  documentFlag // the source's configuration
+	publish documentFlag
+	query   documentFlag // the SELECT's parameters
 }
 
-var errInterrupted = errors.New("interrupted")
+// runCommand is the subcommand run, which does run with what the command line says.
+func runCommand(run func(runFlags, *screen) error) *cli.Command {
+	f := runFlags{sample: sample{
+		config:  documentOf(`{}`),
+		publish: documentOf(`{"text":"hello"}`),
+		query:   documentOf(`{"limit":3}`),
+	}}
+	first := 1
+	return explained(&cli.Command{
+		Name:         "run",
+		Usage:        "run a connector with a local Vantiq, and show what they say to each other",
+		ArgsUsage:    "PROGRAM [arguments of PROGRAM]",
+		StopOnNthArg: &first,
+		Description: `Run starts a local Vantiq where server.config says that Vantiq is, and a connector that connects to it. It
+publishes a sample message to each source, sends it a sample query, shows what comes of it, and goes on until Ctrl-C.
 
-func (r *runner) run() error {
-	var err error
-	if r.target, err = r.readTarget(); err != nil {
-		return err
-	}
-	p, err := find(r.program)
-	if err != nil {
-		return err
-	}
-	listener, err := r.target.listen()
-	if err != nil {
-		return err
-	}
-	defer listener.Close() // for the ways out on which no server has it
+PROGRAM is a Go package, like ./examples/echo-connector, or an executable. It runs in this directory, with the same
+environment and the arguments that follow it. A directory that has a server.config of its own is also where it runs, and a
+vantiqdev.json there says what -config-json, -publish, -query and -expect-notification are by default:
 
-	r.screen.say("%s: %s", r.target.file, enumerate("source", r.target.sources))
-	if p.path == "" {
-		directory, err := os.MkdirTemp("", "vantiqdev-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(directory)
-		if p.path, err = r.build(p, directory); err != nil {
-			return err
-		}
-	}
-
-	x := newExchange(r.runFlags)
-	server := vantiqtest.NewServer(
-		vantiqtest.WithListener(listener),
-		vantiqtest.WithToken(r.target.token),
-		vantiqtest.WithObserver(newNarrator(r.screen, r.target.sources, x.offer).observe))
-	r.screen.say("a local Vantiq is ready at %s; starting %s", r.target.server, p.name)
-	r.screen.say("%s to Vantiq, %s from Vantiq, %s output of %s", toVantiq, fromVantiq, programSpeak, p.name)
-	err = r.serve(p, server, x)
-	server.Close() // tells the rest
-	for _, line := range r.last {
-		r.screen.say("%s", line)
-	}
-	return err
-}
-
-// build builds a Go package and returns the executable.
-func (r *runner) build(p program, directory string) (path string, err error) {
-	c, err := p.buildCommand(directory)
-	if err != nil {
-		return "", err
-	}
-	r.screen.say("building %s …", r.program)
-	began := time.Now()
-	child, err := r.start(c)
-	if err != nil {
-		return "", err
-	}
-	select {
-	case <-child.done:
-	case <-r.signals:
-		child.kill()
-		return "", errInterrupted
-	}
-	if code, words := child.exit(); code != 0 {
-		return "", fmt.Errorf("%s does not build: the go command %s", r.program, words)
-	}
-	r.screen.say("built in %s", short(time.Since(began)))
-	return built(directory)
-}
-
-// start starts a child and shows its output.
-func (r *runner) start(c *exec.Cmd) (*process, error) {
-	stdout, stderr := r.screen.speech(r.screen.out), r.screen.speech(r.screen.err)
-	c.Stdout, c.Stderr = stdout, stderr
-	return startProcess(c, stdout, stderr)
-}
-
-// serve runs the connector on the server, to its end.
-func (r *runner) serve(p program, server *vantiqtest.Server, x *exchange) error {
-	var sources []*vantiqtest.Source
-	for _, name := range r.target.sources {
-		source := server.Source(name, r.sample.config)
-		source.HandleNotifications(func(protocol.Document) {}) // the narrator tells them; nobody takes them
-		sources = append(sources, source)
-	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), r.timeout, fmt.Errorf("within %s", r.timeout))
-	exchanged := make(chan error, 1)
-	go func() { exchanged <- x.run(ctx, sources) }()
-	defer func() {
-		cancel()
-		<-x.over
-	}()
-
-	args := r.args
-	if r.config != "" {
-		args = append([]string{"-config", r.config}, args...)
-	}
-	command := exec.Command(p.path, args...)
-	command.Dir = r.directory
-	child, err := r.start(command)
-	if err != nil {
-		return fmt.Errorf("%s does not start: %w", r.program, err)
-	}
-	stop, outcome := r.attend(p, child, exchanged)
-	return errors.Join(outcome, r.drain(p, child, stop))
-}
-
-// attend watches the connector and the exchange until it is time to end. It returns the signal to end the connector
-// with, unless it has ended by itself, and what went wrong.
-func (r *runner) attend(p program, child *process, exchanged <-chan error) (stop os.Signal, outcome error) {
-	complete := false
-	for {
-		select {
-		case err := <-exchanged:
-			complete = err == nil
-			switch {
-			case complete && r.once:
-				r.screen.say("the sample exchange is complete")
-				return syscall.SIGTERM, nil
-			case r.once:
-				return syscall.SIGTERM, fmt.Errorf("the sample exchange is not complete: %w", err)
-			case complete:
-				r.screen.say("the sample exchange is complete; %s goes on until Ctrl-C", p.name)
-			default:
-				r.screen.say("the sample exchange is not complete: %v", err)
-				r.screen.say("%s goes on until Ctrl-C", p.name)
+	{"config": {}, "publish": {"text": "hello"}, "query": {"limit": 3}, "expectNotification": true}`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "config", Destination: &f.config,
+				Usage: "read this `FILE` instead of serverConfig/server.config or server.config, and start PROGRAM with -config FILE"},
+			&cli.BoolFlag{Name: "once", Destination: &f.once,
+				Usage: "end after the sample exchange: exit code 0, or 1 if it did not complete"},
+			&cli.DurationFlag{Name: "timeout", DefaultText: "30s", Value: 30 * time.Second, Destination: &f.timeout,
+				Usage: "the sample exchange may take this `DURATION` from the start of PROGRAM"},
+			&cli.GenericFlag{Name: "config-json", Value: &f.sample.config, DefaultText: "{}",
+				Usage: "the sources' configuration, a `JSON` object"},
+			&cli.GenericFlag{Name: "publish", Value: &f.sample.publish, DefaultText: `{"text":"hello"}`,
+				Usage: "the sample message, a `JSON` object; null for none"},
+			&cli.GenericFlag{Name: "query", Value: &f.sample.query, DefaultText: `{"limit":3}`,
+				Usage: "the parameters of the sample query, a `JSON` object; null for none"},
+			&cli.BoolFlag{Name: "expect-notification", Destination: &f.expectNotification,
+				Usage: "the sample exchange is not complete without a notification behind the sample message, whatever it says\n" +
+					"(default as in vantiqdev.json, with its samples)"},
+		},
+		Action: func(_ context.Context, c *cli.Command) error {
+			if err := f.complete(c); err != nil {
+				return &usageError{c.FullName(), err}
 			}
-		case <-child.done:
-			code, words := child.exit()
-			switch {
-			case !complete:
-				return nil, fmt.Errorf("%s %s before the sample exchange was complete", p.name, words)
-			case code != 0:
-				return nil, fmt.Errorf("%s %s", p.name, words)
-			}
-			r.last = append(r.last, p.name+" "+words)
-			return nil, nil
-		case stop = <-r.signals:
-			if r.once {
-				outcome = errInterrupted
-			}
-			return stop, outcome
-		}
-	}
+			return run(f, newScreen(c.Root().Writer, c.Root().ErrWriter))
+		},
+	}, `
+vantiqdev run ./examples/echo-connector                           a Go package, built first
+vantiqdev run -once .                                             for scripts: it tries the connector, and ends
+vantiqdev run -publish '{"text":"hi"}' -query '{"limit":1}' .     something else than the usual samples
+vantiqdev run -config my.config ./my-connector -verbose           an executable in any language, and its arguments
+`)
 }
 
-// drainReserve is how much longer than its drain time a connector may take to end.
-const drainReserve = 2 * time.Second
+// complete takes from the arguments, and from PROGRAM's directory, what the flags leave open.
+func (f *runFlags) complete(c *cli.Command) error {
+	if !c.Args().Present() {
+		return errors.New("PROGRAM is missing: name a Go package or an executable, like ./examples/echo-connector")
+	}
+	f.program, f.args = c.Args().First(), c.Args().Tail()
+	if f.timeout <= 0 {
+		return fmt.Errorf("invalid value %q for flag -timeout: it must be more than 0, like 30s", f.timeout)
+	}
+	return f.takeSurroundings(c.IsSet)
+}
 
-// drain ends the connector with a signal and waits until it has ended, with violence if need be. The local Vantiq is
-// still there meanwhile, for what the connector has left to say.
-func (r *runner) drain(p program, child *process, stop os.Signal) error {
-	if stop == nil {
+// A documentFlag is a flag whose value is a JSON object, or null.
+type documentFlag struct {
+	protocol.Document
+	none bool // null
+}
+
+func documentOf(text string) documentFlag {
+	d, err := protocol.NewDocument(json.RawMessage(text))
+	if err != nil {
+		panic(err)
+	}
+	return documentFlag{Document: d}
+}
+
+// Get implements cli.Value.
+func (f *documentFlag) Get() any { return f.Document }
+
+// Set implements cli.Value.
+func (f *documentFlag) Set(text string) error {
+	if f.none = strings.TrimSpace(text) == "null"; f.none {
+		f.Document = protocol.Document{}
 		return nil
 	}
-	r.screen.say("stopping %s", p.name)
-	child.signal(stop)
-	patience := r.target.drain + drainReserve
-	select {
-	case <-child.done:
-	case <-r.signals:
-		child.kill()
-		return fmt.Errorf("%s was killed while it was draining, at your second signal", p.name)
-	case <-time.After(patience):
-		child.kill()
-		return fmt.Errorf("%s was killed: it had not ended %s after the signal (%v). A connector ends when it gets SIGTERM: "+
-			"pass Run a context of signal.NotifyContext", p.name, patience, stop)
+	d, err := protocol.NewDocument(json.RawMessage(text))
+	if err != nil {
+		return fmt.Errorf(`not a JSON object (%w): write it like '{"text":"hello"}', in single quotes`, err)
 	}
-	code, words := child.exit()
-	if code > 0 {
-		return fmt.Errorf("%s was told to end (%v) and %s instead of 0", p.name, stop, words)
-	}
-	r.last = append(r.last, p.name+" "+words)
-	if code < 0 {
-		r.last = append(r.last, "so it did not drain: pass Run a context of signal.NotifyContext")
-	}
+	f.Document = d
 	return nil
 }

@@ -75,12 +75,12 @@ func (s *screen) show(mark string, how style, text string) {
 	_, _ = fmt.Fprintf(s.out, "%s %s\n", s.out.paint(how, mark), text)
 }
 
-// complain shows why vantiqdev fails, one reason per line.
-func (s *screen) complain(err error) {
+// complain shows why a command fails, one reason per line.
+func (s *screen) complain(command string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		_, _ = fmt.Fprintf(s.err, "%s %s\n", s.err.paint(red, "vantiqdev run:"), line)
+		_, _ = fmt.Fprintf(s.err, "%s %s\n", s.err.paint(red, command+":"), line)
 	}
 }
 

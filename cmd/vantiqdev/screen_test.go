@@ -33,7 +33,7 @@ func TestColours(t *testing.T) {
 	s.out.colours, s.err.colours = true, true
 	s.say("a %d", 1)
 	s.show(toVantiq, green, "b")
-	s.complain(errors.New("c\nd"))
+	s.complain("vantiqdev run", errors.New("c\nd"))
 	_, _ = io.WriteString(s.speech(s.out), "e\n")
 	const want = "\x1b[2m·\x1b[0m a 1\n\x1b[32m→\x1b[0m b\n\x1b[31mvantiqdev run:\x1b[0m c\n\x1b[31mvantiqdev run:\x1b[0m d\n\x1b[2m│ e\x1b[0m\n"
 	if out.String() != want {

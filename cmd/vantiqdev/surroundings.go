@@ -22,8 +22,8 @@ type samples struct {
 }
 
 // takeSurroundings takes from PROGRAM's directory what the command line leaves open: its server.config, which is then
-// also where it runs, and its samples. Given says which flags there were.
-func (f *runFlags) takeSurroundings(given map[string]bool) error {
+// also where it runs, and its samples. Given tells which flags there were.
+func (f *runFlags) takeSurroundings(given func(string) bool) error {
 	directory := f.program
 	if info, err := os.Stat(directory); err != nil || !info.IsDir() {
 		return nil //nolint:nilerr // it is an executable, or find says what is wrong with it
@@ -41,7 +41,7 @@ func (f *runFlags) takeSurroundings(given map[string]bool) error {
 	return nil
 }
 
-func (f *runFlags) takeSamples(file string, given map[string]bool) error {
+func (f *runFlags) takeSamples(file string, given func(string) bool) error {
 	text, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -63,14 +63,14 @@ func (f *runFlags) takeSamples(file string, given map[string]bool) error {
 		"publish":     {s.Publish, &f.sample.publish},
 		"query":       {s.Query, &f.sample.query},
 	} {
-		if document.text == nil || given[name] {
+		if document.text == nil || given(name) {
 			continue
 		}
 		if err := document.flag.Set(string(document.text)); err != nil {
 			return err
 		}
 	}
-	if !given["expect-notification"] && !given["config-json"] && !given["publish"] {
+	if !given("expect-notification") && !given("config-json") && !given("publish") {
 		f.expectNotification = s.ExpectNotification
 	}
 	return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,7 +45,7 @@ func TestTheTokensFileIsLookedForWhereTheConnectorRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f, err := parseRunFlags([]string{directory}, io.Discard)
+	f, err := parseRunFlags([]string{directory})
 	if err != nil {
 		t.Fatal(err)
 	}

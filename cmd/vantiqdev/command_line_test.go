@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,12 +17,15 @@ func TestCommandLine(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		{"", 2, "", "run a connector with a local Vantiq"},
-		{"help", 0, "run a connector with a local Vantiq", ""},
+		{"", 2, "", `say what to do, like "vantiqdev run"`},
+		{"-h", 0, "run a connector with a local Vantiq", ""},
 		{"fly", 2, "", `there is no command "fly"`},
+		{"rum", 2, "", `there is no command "rum"; did you mean "run"?`},
+		{"completion bash", 0, "complete ", ""},
+		{"run -on --generate-shell-completion", 0, "--once", ""},
 		{"run -h", 0, "-expect-notification", ""},
 		{"run", 2, "", "PROGRAM is missing: name a Go package or an executable, like ./examples/echo-connector"},
-		{"run -twice x", 2, "", "flag provided but not defined: -twice"},
+		{"run -twice x", 2, "", "there is no flag -twice"},
 		{"run -publish {text} x", 2, "", `invalid value "{text}" for flag -publish: not a JSON object`},
 		{"run -query [1] x", 2, "", `invalid value "[1]" for flag -query: not a JSON object`},
 		{"run -config-json 7 x", 2, "", `write it like '{"text":"hello"}', in single quotes`},
@@ -40,6 +44,12 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
+// parseRunFlags reads a command line of run.
+func parseRunFlags(args []string) (f runFlags, err error) {
+	c := runCommand(func(given runFlags, _ *screen) error { f = given; return nil })
+	return f, c.Run(context.Background(), append([]string{"run"}, args...))
+}
+
 func TestSamplesOfTheConnectorsDirectory(t *testing.T) {
 	directory := t.TempDir()
 	if err := os.WriteFile(directory+"/vantiqdev.json", []byte(`{"config": {"a": 1}, "publish": {"b": 2}, "expectNotification": true}`), 0o600); err != nil {
@@ -54,7 +64,7 @@ func TestSamplesOfTheConnectorsDirectory(t *testing.T) {
 		"-config-json {} -query {} -expect-notification " + directory: `{} {"b": 2} {} true`,
 		"-config-json {} " + directory:                                `{} {"b": 2} {"limit":3} false`,
 	} {
-		f, err := parseRunFlags(strings.Fields(args), os.Stdout)
+		f, err := parseRunFlags(strings.Fields(args))
 		got := fmt.Sprint(f.sample.config, " ", f.sample.publish, " ", f.sample.query, " ", f.expectNotification)
 		if err != nil || got != want {
 			t.Errorf("%s: %s (%v), want %s", args, got, err, want)
@@ -64,7 +74,7 @@ func TestSamplesOfTheConnectorsDirectory(t *testing.T) {
 		if err := os.WriteFile(directory+"/vantiqdev.json", []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := parseRunFlags([]string{directory}, os.Stdout)
+		_, err := parseRunFlags([]string{directory})
 		if err == nil || !strings.Contains(err.Error(), "vantiqdev.json") || !strings.Contains(err.Error(), "which are JSON objects") {
 			t.Errorf("%s: %v", bad, err)
 		}
@@ -83,11 +93,11 @@ func TestAServerConfigOfTheConnectorsOwnIsUsed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(directory, "server.config"), nil, 0o600); err != nil { // the other one comes first
 		t.Fatal(err)
 	}
-	f, err := parseRunFlags([]string{directory}, os.Stdout)
+	f, err := parseRunFlags([]string{directory})
 	if err != nil || f.directory != directory || f.ownConfig != file {
 		t.Errorf("%+v (%v)", f, err)
 	}
-	f, err = parseRunFlags([]string{"-config", "other", directory}, os.Stdout)
+	f, err = parseRunFlags([]string{"-config", "other", directory})
 	if err != nil || f.directory != "" || f.ownConfig != "" {
 		t.Errorf("with -config: %+v (%v)", f, err)
 	}
