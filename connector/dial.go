@@ -43,7 +43,7 @@ func newDialer(o *Options) *dialer {
 	}
 	return &dialer{
 		target:       target,
-		header:       o.Header,
+		header:       withUserAgent(o.Header),
 		tls:          tlsConfig(o.TLS, target.Hostname()),
 		dialNetwork:  o.DialContext,
 		proxyFor:     o.Proxy,
@@ -51,6 +51,22 @@ func newDialer(o *Options) *dialer {
 		writeTimeout: writeTimeout,
 		writeBuffers: o.Group.writeBuffers(o.MaxOutbound),
 	}
+}
+
+// userAgent tells gateways' logs, and vantiqdev, who calls.
+const userAgent = "vantiq-connectorsdk-go"
+
+var onlyUserAgent = http.Header{"User-Agent": {userAgent}} // shared by all sources without headers of their own
+
+func withUserAgent(header http.Header) http.Header {
+	if len(header) == 0 {
+		return onlyUserAgent
+	}
+	if _, given := header["User-Agent"]; !given {
+		header = header.Clone()
+		header.Set("User-Agent", userAgent)
+	}
+	return header
 }
 
 func tlsConfig(configured *tls.Config, host string) *tls.Config {

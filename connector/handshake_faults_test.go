@@ -276,3 +276,25 @@ func TestReactivationIsRetriedOnTheSameLink(t *testing.T) {
 		})
 	}
 }
+
+// Gateways' logs and vantiqdev's console say which SDK calls.
+func TestTheUpgradeNamesItsUserAgent(t *testing.T) {
+	for want, header := range map[string]http.Header{
+		"vantiq-connectorsdk-go":      nil,
+		"vantiq-connectorsdk-go mine": {"X-Mine": {"mine"}},
+		"my-connector/1 mine":         {"User-Agent": {"my-connector/1"}, "X-Mine": {"mine"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := setUp(t, nil, connector.Options{Header: header})
+			seen := make(chan string, 1)
+			b.server.InterceptUpgrade(func(_ http.ResponseWriter, r *http.Request) bool {
+				seen <- strings.TrimSpace(r.UserAgent() + " " + r.Header.Get("X-Mine"))
+				return false
+			})
+			b.connect(echo())
+			if got := <-seen; got != want || b.source.Link().UserAgent() == "" {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}

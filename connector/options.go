@@ -43,7 +43,8 @@ type Options struct {
 	Proxy func(target *url.URL) (*url.URL, error)
 	// TLS configures wss links. Default: the system's roots, TLS 1.2 or newer.
 	TLS *tls.Config
-	// Header is added to the HTTP request that opens the WebSocket. The auth token does not belong there.
+	// Header is added to the HTTP request that opens the WebSocket, whose User-Agent is vantiq-connectorsdk-go if none is
+	// given here. The auth token does not belong there.
 	Header http.Header
 
 	// HandshakeTimeout bounds everything from dialling to the source configuration. Default: 30 s.

@@ -15,7 +15,7 @@
 //
 //   - play VAIL: [Source.Publish], [Source.Query], [Source.Notification], [Source.Notifications]
 //   - wait for the connector: [Source.WaitConnected], [Source.WaitSession], [Source.WaitDisconnected]
-//   - change the source: [Source.Reconfigure], [Source.RequireReconnect]
+//   - change the source: [Source.Reconfigure], [Source.RequireReconnect], [Server.Remove]; the valid tokens: [Server.SetTokens]
 //   - lose the link: [Source.Drop] with a close code, [FIN], [RST] or [Vanish]; [Server.Stop] and [Server.Start] for an outage
 //   - refuse connects: [Source.Reactivating], [Source.Refuse]
 //   - acknowledge differently: [Source.SetAcknowledgements]

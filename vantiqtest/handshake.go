@@ -1,7 +1,6 @@
 package vantiqtest
 
 import (
-	"crypto/subtle"
 	"encoding/json"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
@@ -9,13 +8,13 @@ import (
 
 // validate checks an auth token. The answer holds a credential, as the real one does: nothing may log it.
 func (l *Link) validate(m *protocol.Validate) {
-	if subtle.ConstantTimeCompare([]byte(m.Token), []byte(l.server.token)) == 0 {
+	if !l.server.valid(m.Token) {
 		l.rejectValidate(statusError(401, "authFailure", "invalid authToken"))
 		return
 	}
 	l.authenticated = true
 	l.server.event(l.eventOf(Event{Kind: Validated}))
-	l.writer.send(validated(string(l.server.token)))
+	l.writer.send(validated(string(m.Token)))
 }
 
 // authenticate refuses a user's name and password: nobody has an account here.
@@ -47,7 +46,7 @@ func (l *Link) connectExtension(m *protocol.ConnectExtension) {
 	case source == nil:
 		refused = statusError(404, "io.vantiq.resource.not.found",
 			"The EXTENSION source "+m.Source+" (namespace "+namespace+") does not exist")
-	case current != nil && current != source:
+	case current != nil && current.name != source.name:
 		refused = statusError(400, "com.accessg2.ag2rs.streams.source.link.in.use",
 			"This link serves the source "+current.name+" already")
 	default:

@@ -24,6 +24,7 @@ type Link struct {
 	raw    net.Conn // as accepted, below TLS
 	writer *writer
 	source atomic.Pointer[Source] // that it was last connected to
+	agent  atomic.Pointer[string] // nil before the HTTP request
 
 	ctx context.Context // ends with the link, or when the server drops it
 	end context.CancelFunc
@@ -57,6 +58,17 @@ func (l *Link) ID() uint64 { return l.id }
 
 // Source returns the source that the link was last connected to, or nil before that.
 func (l *Link) Source() *Source { return l.source.Load() }
+
+// RemoteAddr returns where the connection comes from.
+func (l *Link) RemoteAddr() net.Addr { return l.raw.RemoteAddr() }
+
+// UserAgent returns what the connector's WebSocket library said of itself in its HTTP request, if anything.
+func (l *Link) UserAgent() string {
+	if agent := l.agent.Load(); agent != nil {
+		return *agent
+	}
+	return ""
+}
 
 // Done returns a channel that is closed when the link has ended or the server has dropped it.
 func (l *Link) Done() <-chan struct{} { return l.ctx.Done() }

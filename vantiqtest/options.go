@@ -46,7 +46,7 @@ func WithTLS(config *tls.Config) Option {
 	return func(o *options) { o.tls, o.tlsConfig = true, config }
 }
 
-// WithToken sets the only valid auth token, overriding the default of "local-token".
+// WithToken sets the valid auth token, overriding the default of "local-token". See also [Server.SetTokens].
 func WithToken(token string) Option { return func(o *options) { o.token = protocol.Secret(token) } }
 
 // WithMaxMessage sets the size in bytes of the largest message that a connector may send, overriding the default of

@@ -1,20 +1,23 @@
 package vantiqtest
 
 import (
+	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
-// A Server is a local Vantiq with one namespace and one valid auth token. Make it with [NewServer]. All methods may be
-// called from several goroutines.
+// A Server is a local Vantiq with one namespace. Make it with [NewServer]. All methods may be called from several
+// goroutines.
 type Server struct {
-	token      protocol.Secret
 	maxMessage int
 	frames     []FrameKind
 	tls        *tls.Config // nil: plain
@@ -30,6 +33,7 @@ type Server struct {
 	running sync.WaitGroup // the acceptor, and one for each link
 
 	mu        sync.Mutex
+	tokens    []protocol.Secret
 	listener  net.Listener // nil while stopped
 	sources   map[string]*Source
 	links     map[*Link]struct{}
@@ -41,10 +45,10 @@ type Server struct {
 func NewServer(opts ...Option) *Server {
 	o := newOptions(opts)
 	s := &Server{
-		token:      o.token,
 		maxMessage: o.maxMessage,
 		frames:     o.frames,
 		closing:    make(chan struct{}),
+		tokens:     []protocol.Secret{o.token},
 		sources:    map[string]*Source{},
 		links:      map[*Link]struct{}{},
 	}
@@ -97,8 +101,38 @@ func reachable(address net.Addr) string {
 // URL returns what belongs into targetServer, like http://127.0.0.1:43210.
 func (s *Server) URL() string { return s.url }
 
-// Token returns the valid auth token. It is harmless: it is valid here only.
-func (s *Server) Token() string { return string(s.token) }
+// Token returns the valid auth token, or the first of several. It is harmless: it is valid here only.
+func (s *Server) Token() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return string(s.tokens[0])
+}
+
+// SetTokens makes these auth tokens valid and no others, for connectors that authenticate from now on: links that have
+// done so stay. It panics without a token.
+func (s *Server) SetTokens(tokens ...string) {
+	if len(tokens) == 0 {
+		panic("vantiqtest: SetTokens needs a token")
+	}
+	secrets := make([]protocol.Secret, len(tokens))
+	for i, token := range tokens {
+		secrets[i] = protocol.Secret(token)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens = secrets
+}
+
+// valid reports whether token is one of the valid ones.
+func (s *Server) valid(token protocol.Secret) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := 0
+	for _, t := range s.tokens {
+		found |= subtle.ConstantTimeCompare([]byte(token), []byte(t))
+	}
+	return found == 1
+}
 
 // RootCAs returns what trusts the certificate that the server has made for itself, or nil if it has made none.
 func (s *Server) RootCAs() *x509.CertPool { return s.roots }
@@ -249,6 +283,25 @@ func (s *Server) Source(name string, config any) *Source {
 		s.sources[name] = source
 	}
 	return source
+}
+
+// Sources returns the sources that are declared, by name.
+func (s *Server) Sources() []*Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.SortedFunc(maps.Values(s.sources), func(a, b *Source) int { return strings.Compare(a.name, b.name) })
+}
+
+// Remove takes a source away, as deleting it in the IDE does: its connector is asked to connect again, and told then that
+// there is no such source. Removing a source that is not there does nothing; [Server.Source] declares it anew.
+func (s *Server) Remove(name string) {
+	s.mu.Lock()
+	source := s.sources[name]
+	delete(s.sources, name)
+	s.mu.Unlock()
+	if source != nil {
+		source.RequireReconnect()
+	}
 }
 
 // declared returns the source of that name, or nil.

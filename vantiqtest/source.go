@@ -48,6 +48,13 @@ func newSource(s *Server, name string, config protocol.Document) *Source {
 // Name returns the name of the source.
 func (s *Source) Name() string { return s.name }
 
+// Config returns the configuration of the source.
+func (s *Source) Config() protocol.Document {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.config
+}
+
 // Publish sends a message, anything that marshals to a JSON object, to the connector, as PUBLISH does in VAIL. It
 // blocks only while the link is busy, until ctx ends. Nil means that the message is on its way; the messages of one
 // caller leave in their order. While nobody is connected, Publish fails as in VAIL: with a *protocol.StatusError whose

@@ -54,6 +54,8 @@ func (l *Link) upgrade() (*websocket.Conn, error) {
 	w := &upgradeResponse{conn: l.writer.conn, reader: reader, header: http.Header{}}
 	request = request.WithContext(l.ctx)
 	request.RemoteAddr = l.raw.RemoteAddr().String()
+	agent := request.UserAgent()
+	l.agent.Store(&agent)
 	for hook := range l.server.upgradeIntercepts.all() {
 		if hook(w, request) {
 			return nil, w.finish()
