@@ -88,6 +88,14 @@ func (s *Source) Refuse(n int, reason *protocol.StatusError) {
 	s.refusals = refusals{n, reason}
 }
 
+// Refusals returns how many connects the server will still refuse because of [Source.Refuse] or [Source.Reactivating];
+// negative: all.
+func (s *Source) Refusals() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusals.left
+}
+
 // Reactivating makes the server refuse the next n connects to the source as Vantiq does while it redeploys a source, so
 // that a connector tries again on the same link.
 func (s *Source) Reactivating(n int) {

@@ -1,0 +1,106 @@
+package console
+
+import (
+	"unicode/utf8"
+
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+// What a log keeps.
+const (
+	keptEvents = 5_000
+	keptBytes  = 32 << 20 // of bodies
+)
+
+// A log keeps the latest events, numbered from 1.
+type log struct {
+	events []vantiqtest.Event // a ring: number n is at n % keptEvents
+	last   uint64
+	kept   int
+	bytes  int
+}
+
+func (l *log) add(e vantiqtest.Event) {
+	if l.events == nil {
+		l.events = make([]vantiqtest.Event, keptEvents)
+	}
+	for l.kept == keptEvents || l.kept > 0 && l.bytes+len(e.Body) > keptBytes {
+		oldest := l.at(l.last - uint64(l.kept) + 1)
+		l.bytes -= len(oldest.Body)
+		*oldest = vantiqtest.Event{}
+		l.kept--
+	}
+	l.last++
+	*l.at(l.last) = e
+	l.kept++
+	l.bytes += len(e.Body)
+}
+
+func (l *log) at(n uint64) *vantiqtest.Event { return &l.events[n%keptEvents] }
+
+func (l *log) after(n uint64, limit int) (events []event, skipped, last uint64) {
+	if n > l.last { // a number of an earlier run
+		n = 0
+	}
+	wanted := l.last - n
+	given := min(wanted, uint64(l.kept), uint64(limit))
+	for n := l.last - given + 1; n <= l.last; n++ {
+		events = append(events, show(n, l.at(n), shownBytes))
+	}
+	return events, wanted - given, l.last
+}
+
+func (l *log) find(n uint64) (event, bool) {
+	if n > l.last || n+uint64(l.kept) <= l.last {
+		return event{}, false
+	}
+	return show(n, l.at(n), keptBytes), true
+}
+
+// An event is a [vantiqtest.Event] for the page.
+type event struct {
+	Number   uint64          `json:"n"`
+	Time     int64           `json:"time"` // in ms since 1970
+	Source   string          `json:"source,omitempty"`
+	Link     uint64          `json:"link,omitempty"`
+	Kind     vantiqtest.Kind `json:"kind"`
+	Address  string          `json:"address,omitempty"`
+	Status   int             `json:"status,omitempty"`
+	Body     string          `json:"body,omitempty"`
+	Bytes    int             `json:"bytes,omitempty"` // of the whole body
+	Duration float64         `json:"ms,omitempty"`
+	Error    string          `json:"error,omitempty"`
+}
+
+// shownBytes is how much of a body a stream of events holds.
+const shownBytes = 2_000
+
+func show(n uint64, e *vantiqtest.Event, bytes int) event {
+	shown := event{
+		Number:   n,
+		Time:     e.Time.UnixMilli(),
+		Source:   e.Source,
+		Link:     e.Link,
+		Kind:     e.Kind,
+		Address:  string(e.ReplyAddress),
+		Status:   e.Status,
+		Body:     string(cut(e.Body, bytes)),
+		Bytes:    len(e.Body),
+		Duration: milliseconds(e.Duration),
+	}
+	if e.Err != nil {
+		shown.Error = e.Err.Error()
+	}
+	return shown
+}
+
+// cut returns the beginning of a text, of whole characters.
+func cut(text []byte, bytes int) []byte {
+	if len(text) <= bytes {
+		return text
+	}
+	for bytes > 0 && !utf8.RuneStart(text[bytes]) {
+		bytes--
+	}
+	return text[:bytes]
+}
