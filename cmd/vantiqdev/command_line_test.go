@@ -94,11 +94,11 @@ func TestAServerConfigOfTheConnectorsOwnIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, err := parseRunFlags([]string{directory})
-	if err != nil || f.directory != directory || f.ownConfig != file {
+	if err != nil || f.workplace != directory || f.ownConfig != file {
 		t.Errorf("%+v (%v)", f, err)
 	}
 	f, err = parseRunFlags([]string{"-config", "other", directory})
-	if err != nil || f.directory != "" || f.ownConfig != "" {
+	if err != nil || f.workplace != "" || f.ownConfig != "" {
 		t.Errorf("with -config: %+v (%v)", f, err)
 	}
 }

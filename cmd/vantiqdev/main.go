@@ -57,9 +57,15 @@ func newTool(stdout, stderr io.Writer) *cli.Command {
 		ConfigureShellCompletionCommand: explainCompletion,
 		Commands: []*cli.Command{
 			runCommand(run),
+			serveCommand(),
+			publishCommand(),
+			queryCommand(),
+			watchCommand(),
 		},
 	}, `
 vantiqdev run ./examples/echo-connector    run a connector with a local Vantiq, and see what they say to each other
+vantiqdev serve                            be a local Vantiq for connectors in any language
+vantiqdev publish '{"text":"hello"}'       publish to the source of a running one
 `)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -18,6 +19,7 @@ type narrator struct {
 	screen *screen
 	width  int // of the longest source name
 	after  func(vantiqtest.Event)
+	ration *ration
 
 	opened    map[uint64]time.Time          // links without a session so far
 	published map[string]time.Time          // the last PUBLISH to each source that no notification has followed
@@ -32,6 +34,7 @@ func newNarrator(s *screen, sources []string, after func(vantiqtest.Event)) *nar
 		published: make(map[string]time.Time),
 		rows:      make(map[protocol.ReplyAddress]int),
 	}
+	n.ration = &ration{tell: func(held int) { s.say("… and %s more", count(held, "line")) }}
 	for _, source := range sources {
 		n.width = max(n.width, len(source))
 	}
@@ -44,7 +47,17 @@ func (n *narrator) observe(e vantiqtest.Event) {
 	n.after(e)
 }
 
+// finish tells what is left to tell when nothing happens any more.
+func (n *narrator) finish() { n.ration.settle() }
+
 func (n *narrator) tell(e vantiqtest.Event) {
+	switch e.Kind {
+	case vantiqtest.PublishSent, vantiqtest.NotificationReceived, vantiqtest.QuerySent, vantiqtest.PartialReceived, vantiqtest.FinalReceived:
+		if !n.ration.pass() {
+			delete(n.rows, e.ReplyAddress)
+			return
+		}
+	}
 	switch e.Kind {
 	case vantiqtest.LinkOpened:
 		n.opened[e.Link] = e.Time
@@ -73,6 +86,9 @@ func (n *narrator) tell(e vantiqtest.Event) {
 		n.line(problem, e, "no answer to the SELECT for "+short(e.Duration))
 
 	case vantiqtest.UpgradeRefused:
+		if e.Status == http.StatusTemporaryRedirect {
+			return // a browser, or a command, on its way to the console
+		}
 		n.line(problem, e, fmt.Sprintf("somebody called, but did not open a WebSocket: %v", e.Err))
 	case vantiqtest.ValidateRejected:
 		n.line(problem, e, fmt.Sprintf("the auth token was rejected: %v", e.Err))

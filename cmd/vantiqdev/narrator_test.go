@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -23,6 +24,34 @@ func told(events ...vantiqtest.Event) string {
 		n.observe(e)
 	}
 	return out.String()
+}
+
+func TestNarratorTellsNoMoreThanAPersonReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		n := newNarrator(newScreen(&out, io.Discard), nil, func(vantiqtest.Event) {})
+		flood := func() {
+			for range 1000 {
+				n.observe(vantiqtest.Event{Kind: vantiqtest.NotificationReceived, Source: "A"})
+			}
+		}
+		flood()
+		n.observe(vantiqtest.Event{Kind: vantiqtest.Usurped, Source: "A"}) // never held back
+		if got := out.String(); strings.Count(got, "notification") != 100 || !strings.Contains(got, "takes over") {
+			t.Errorf("told:\n%s", got)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		n.screen.say("later") // which also waits for what was being said
+		if got := out.String(); !strings.HasSuffix(got, "· … and 900 lines more\n· later\n") {
+			t.Errorf("told:\n%s", got)
+		}
+		flood()
+		n.finish()
+		if got := out.String(); strings.Count(got, "· … and 900 lines more\n") != 2 {
+			t.Errorf("told:\n%s", got)
+		}
+	})
 }
 
 func TestNarrator(t *testing.T) {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,15 +18,19 @@ import (
 
 // runFlags is what the command line of run says.
 type runFlags struct {
-	program string
-	args    []string // for the program
+	argument string   // PROGRAM
+	args     []string // for it
 
 	config             string
-	directory          string // where the program runs, if not here
+	workplace          string // where the program runs, if not here
 	ownConfig          string // the server.config there
+	devFile            string // beside it
 	once               bool
+	watch              bool
+	console            consoleFlag
 	timeout            time.Duration
 	sample             sample
+	configGiven        bool // by a flag
 	expectNotification bool
 }
 
@@ -52,14 +59,19 @@ publishes a sample message to each source, sends it a sample query, shows what c
 
 PROGRAM is a Go package, like ./examples/echo-connector, or an executable. It runs in this directory, with the same
 environment and the arguments that follow it. A directory that has a server.config of its own is also where it runs, and a
-vantiqdev.json there says what -config-json, -publish, -query and -expect-notification are by default:
+vantiqdev.json there says what -config-json, -publish, -query and -expect-notification are by default, and what single
+sources are configured with; what changes there takes effect at once:
 
-	{"config": {}, "publish": {"text": "hello"}, "query": {"limit": 3}, "expectNotification": true}`,
+	{"config": {}, "publish": {"text": "hello"}, "query": {"limit": 3}, "expectNotification": true,
+	 "sources": {"OtherSource": {"prefix": "> "}}}`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Destination: &f.config,
 				Usage: "read this `FILE` instead of serverConfig/server.config or server.config, and start PROGRAM with -config FILE"},
 			&cli.BoolFlag{Name: "once", Destination: &f.once,
 				Usage: "end after the sample exchange: exit code 0, or 1 if it did not complete"},
+			&cli.BoolFlag{Name: "watch", Destination: &f.watch,
+				Usage: "build and start PROGRAM anew when its Go sources change, and after it has ended by itself"},
+			f.console.flag(),
 			&cli.DurationFlag{Name: "timeout", DefaultText: "30s", Value: 30 * time.Second, Destination: &f.timeout,
 				Usage: "the sample exchange may take this `DURATION` from the start of PROGRAM"},
 			&cli.GenericFlag{Name: "config-json", Value: &f.sample.config, DefaultText: "{}",
@@ -80,6 +92,7 @@ vantiqdev.json there says what -config-json, -publish, -query and -expect-notifi
 		},
 	}, `
 vantiqdev run ./examples/echo-connector                           a Go package, built first
+vantiqdev run -watch .                                            build and start it anew when its Go sources change
 vantiqdev run -once .                                             for scripts: it tries the connector, and ends
 vantiqdev run -publish '{"text":"hi"}' -query '{"limit":1}' .     something else than the usual samples
 vantiqdev run -config my.config ./my-connector -verbose           an executable in any language, and its arguments
@@ -91,11 +104,82 @@ func (f *runFlags) complete(c *cli.Command) error {
 	if !c.Args().Present() {
 		return errors.New("PROGRAM is missing: name a Go package or an executable, like ./examples/echo-connector")
 	}
-	f.program, f.args = c.Args().First(), c.Args().Tail()
+	f.argument, f.args = c.Args().First(), c.Args().Tail()
 	if f.timeout <= 0 {
 		return fmt.Errorf("invalid value %q for flag -timeout: it must be more than 0, like 30s", f.timeout)
 	}
+	f.console.given = c.IsSet("console")
+	if f.once && f.watch {
+		return errors.New("-once and -watch exclude each other")
+	}
+	f.configGiven = c.IsSet("config-json")
 	return f.takeSurroundings(c.IsSet)
+}
+
+// takeSurroundings takes from PROGRAM's directory what the command line leaves open: its server.config, which is then
+// also where it runs, and its samples. Given tells which flags there were.
+func (f *runFlags) takeSurroundings(given func(string) bool) error {
+	directory := f.argument
+	if info, err := os.Stat(directory); err != nil || !info.IsDir() {
+		return nil //nolint:nilerr // it is an executable, or find says what is wrong with it
+	}
+	for _, name := range []string{filepath.Join("serverConfig", "server.config"), "server.config"} {
+		if _, err := os.Stat(filepath.Join(directory, name)); err == nil && f.config == "" {
+			f.workplace, f.ownConfig = directory, filepath.Join(directory, name)
+			break
+		}
+	}
+	f.devFile = filepath.Join(directory, devFileName)
+	file, err := readDevFile(f.devFile)
+	if err != nil {
+		return err
+	}
+	for _, member := range []struct {
+		name string
+		text json.RawMessage
+		flag *documentFlag
+	}{
+		{"config-json", file.Config, &f.sample.config},
+		{"publish", file.Publish, &f.sample.publish},
+		{"query", file.Query, &f.sample.query},
+	} {
+		if member.text != nil && !given(member.name) {
+			if err := member.flag.Set(string(member.text)); err != nil {
+				return err // readDevFile has checked it
+			}
+		}
+	}
+	if !given("expect-notification") && !given("config-json") && !given("publish") {
+		f.expectNotification = file.ExpectNotification
+	}
+	return nil
+}
+
+// configFile returns the configuration to read; empty means the usual one.
+func (f *runFlags) configFile() string { return cmp.Or(f.config, f.ownConfig) }
+
+// namespace returns what the local Vantiq is to have for a target.
+func (f *runFlags) namespace(t target) (namespace, error) {
+	n := namespace{tokens: []string{t.token}}
+	var file devFile
+	if f.devFile != "" {
+		var err error
+		if file, err = readDevFile(f.devFile); err != nil {
+			return n, err
+		}
+	}
+	common := f.sample.config
+	if file.Config != nil && !f.configGiven {
+		_ = common.Set(string(file.Config)) // readDevFile has checked it
+	}
+	for _, name := range t.sources {
+		config := common
+		if own, ok := file.Sources[name]; ok && !f.configGiven {
+			_ = config.Set(string(own))
+		}
+		n.sources = append(n.sources, configuredSource{name, config.Document})
+	}
+	return n, nil
 }
 
 // A documentFlag is a flag whose value is a JSON object, or null.

@@ -128,7 +128,7 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 	never := connectorThat(t, "never-connects")
 
 	w.configure("https://dev.vantiq.com")
-	w.run(never...).ended(1, "server.config: targetServer https://dev.vantiq.com is not this machine: vantiqdev run plays")
+	w.run(never...).ended(1, "server.config: targetServer https://dev.vantiq.com is not this machine: vantiqdev plays")
 	w.configure("https://127.0.0.1:" + w.port)
 	w.run(never...).ended(1, "asks for TLS, which the local Vantiq does not speak", "Set targetServer=http://127.0.0.1:"+w.port)
 	w.configure("http://127.0.0.1:"+w.port, "authToken=", "authTokenFile=none")

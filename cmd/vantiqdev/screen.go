@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A screen shows everything line by line: what vantiqdev has to say, the traffic, and the output of the connector, each
@@ -14,6 +15,7 @@ import (
 type screen struct {
 	mu       sync.Mutex
 	out, err stream
+	status   string // the line at the bottom of a terminal that is still going to change
 }
 
 // A stream is an output, with colours or without.
@@ -72,13 +74,66 @@ func (s *screen) say(format string, args ...any) {
 func (s *screen) show(mark string, how style, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.clear()
 	_, _ = fmt.Fprintf(s.out, "%s %s\n", s.out.paint(how, mark), text)
+	s.draw()
+}
+
+// progress says what takes a while and, on a terminal, for how long it has been going on, until done is called.
+func (s *screen) progress(format string, args ...any) (done func()) {
+	text := fmt.Sprintf(format, args...)
+	if !s.out.colours {
+		s.say("%s", text)
+		return func() {}
+	}
+	began := time.Now()
+	over, stopped := make(chan struct{}), make(chan struct{})
+	go func() { // ends with done
+		defer close(stopped)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			s.mu.Lock()
+			s.clear()
+			s.status = fmt.Sprintf("· %s %.1f s", text, time.Since(began).Seconds())
+			s.draw()
+			s.mu.Unlock()
+			select {
+			case <-tick.C:
+			case <-over:
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.clear()
+				s.status = ""
+				return
+			}
+		}
+	}()
+	return func() {
+		close(over)
+		<-stopped
+	}
+}
+
+// clear takes the status away, and draw puts it back; mu must be held.
+func (s *screen) clear() {
+	if s.status != "" {
+		_, _ = io.WriteString(s.out, "\r\x1b[K")
+	}
+}
+
+func (s *screen) draw() {
+	if s.status != "" {
+		_, _ = io.WriteString(s.out, s.out.paint(dim, s.status))
+	}
 }
 
 // complain shows why a command fails, one reason per line.
 func (s *screen) complain(command string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.clear()
+	defer s.draw()
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		_, _ = fmt.Fprintf(s.err, "%s %s\n", s.err.paint(red, command+":"), line)
 	}
@@ -129,6 +184,8 @@ func (p *speech) Close() error {
 }
 
 func (p *speech) show(line []byte) {
+	p.screen.clear()
+	defer p.screen.draw()
 	text := string(bytes.TrimSuffix(line, []byte("\r")))
 	_, _ = fmt.Fprintln(p.to, p.to.paint(dim, programSpeak+" "+text))
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -10,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/connectorset"
@@ -30,9 +27,10 @@ type target struct {
 // localExample is a targetServer that vantiqdev can play.
 const localExample = "http://127.0.0.1:8400"
 
-// readTarget reads what the connector will read.
-func (f *runFlags) readTarget() (target, error) {
-	config, err := connectorset.ReadConfig(cmp.Or(f.config, f.ownConfig))
+// readTarget reads what a connector will read that runs in a directory. File is its configuration, or empty for the usual
+// one.
+func readTarget(file, directory string) (target, error) {
+	config, err := connectorset.ReadConfig(file)
 	if err != nil {
 		return target{}, err
 	}
@@ -45,17 +43,22 @@ func (f *runFlags) readTarget() (target, error) {
 			t.sources = append(t.sources, name)
 		}
 	}
-	if t.address, err = loopbackAddress(t.server); err != nil {
-		return target{}, fmt.Errorf("%s: %w", t.file, err)
-	}
 	if t.token = strings.TrimSpace(string(config.AuthToken)); t.token == "" {
 		file := strings.TrimSpace(config.AuthTokenFile)
 		if !filepath.IsAbs(file) {
-			file = filepath.Join(f.directory, file) // where the connector looks for it
+			file = filepath.Join(directory, file) // where the connector looks for it
 		}
 		t.token, err = readToken(file)
 	}
 	return t, err
+}
+
+// atLoopback finds out where to listen to be the target server.
+func (t *target) atLoopback() (err error) {
+	if t.address, err = loopbackAddress(t.server); err != nil {
+		return fmt.Errorf("%s: %w", t.file, err)
+	}
+	return nil
 }
 
 func readToken(file string) (string, error) {
@@ -82,8 +85,8 @@ func loopbackAddress(server string) (string, error) {
 	}
 	host, port := u.Hostname(), u.Port()
 	if ip := net.ParseIP(host); !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
-		return "", fmt.Errorf("targetServer %s is not this machine: vantiqdev run plays Vantiq itself, at a loopback address "+
-			"only. Set targetServer=%s there, or in another file that you name with -config; to connect to that server, start "+
+		return "", fmt.Errorf("targetServer %s is not this machine: vantiqdev plays Vantiq itself, at a loopback address. "+
+			"Set targetServer=%s there, or in another file that you name with -config; to connect to that server, start "+
 			"the connector without vantiqdev", server, localExample)
 	}
 	if u.Scheme != "ws" {
@@ -102,14 +105,9 @@ func (t target) listen() (net.Listener, error) {
 	if err == nil {
 		return listener, nil
 	}
-	_, port, _ := net.SplitHostPort(t.address)
-	advice := "choose another port there"
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		advice = fmt.Sprintf("something listens there already, another vantiqdev perhaps. End it (\"lsof -i :%s\" names it), or "+
-			"choose another port there", port)
-	case errors.Is(err, os.ErrPermission):
-		advice = "ports below 1024 need special rights: choose a higher one there, like " + localExample
+	what := t.server + ", the targetServer of " + t.file
+	if t.file == "" {
+		what = "at " + t.address
 	}
-	return nil, fmt.Errorf("the local Vantiq cannot be %s, the targetServer of %s: %w: %s", t.server, t.file, err, advice)
+	return nil, fmt.Errorf("the local Vantiq cannot be %s: %w%s", what, err, adviceFor(err, t.address))
 }

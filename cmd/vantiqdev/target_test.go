@@ -49,7 +49,7 @@ func TestTheTokensFileIsLookedForWhereTheConnectorRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target, err := f.readTarget()
+	target, err := readTarget(f.configFile(), f.workplace)
 	if err != nil || target.token != "of-a-file" {
 		t.Errorf("token %q (%v)", target.token, err)
 	}

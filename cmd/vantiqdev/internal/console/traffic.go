@@ -1,6 +1,7 @@
 package console
 
 import (
+	"net/http"
 	"sync"
 	"time"
 
@@ -42,6 +43,9 @@ type totals struct {
 
 // Observe takes note of an event.
 func (t *Traffic) Observe(e vantiqtest.Event) {
+	if e.Kind == vantiqtest.UpgradeRefused && e.Status == http.StatusTemporaryRedirect {
+		return // by Redirect
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.log.add(e)

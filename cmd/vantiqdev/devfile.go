@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+)
+
+// devFileName is what a connector's directory may hold to say how the local Vantiq is to treat it.
+const devFileName = "vantiqdev.json"
+
+// A devFile is the content of such a file. What it does not say is null, or none.
+type devFile struct {
+	Config             json.RawMessage            `json:"config"`  // of every source that has none in sources
+	Sources            map[string]json.RawMessage `json:"sources"` // their configurations
+	Tokens             []string                   `json:"tokens"`
+	Publish            json.RawMessage            `json:"publish"`
+	Query              json.RawMessage            `json:"query"`
+	ExpectNotification bool                       `json:"expectNotification"`
+}
+
+// readDevFile reads a file. One that is not there says nothing.
+func readDevFile(file string) (devFile, error) {
+	var f devFile
+	text, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return f, nil
+	case err != nil:
+		return f, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err = decoder.Decode(&f); err == nil {
+		err = f.check()
+	}
+	if err != nil {
+		return f, fmt.Errorf("%s: %w; it may have the members config, publish and query, which are JSON objects, sources, an object "+
+			"of source names and their configurations, tokens, a list of texts, and expectNotification", file, err)
+	}
+	return f, nil
+}
+
+func (f devFile) check() error {
+	var d documentFlag
+	for _, member := range []struct {
+		name string
+		text json.RawMessage
+	}{{"config", f.Config}, {"publish", f.Publish}, {"query", f.Query}} {
+		if member.text == nil {
+			continue
+		}
+		if err := d.Set(string(member.text)); err != nil {
+			return fmt.Errorf("%s: %w", member.name, err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Sources)) {
+		if strings.TrimSpace(name) == "" {
+			return errors.New("sources: a source has no name")
+		}
+		if err := d.Set(string(f.Sources[name])); err != nil {
+			return fmt.Errorf("sources: %s: %w", name, err)
+		}
+	}
+	for _, token := range f.Tokens {
+		if strings.TrimSpace(token) == "" {
+			return errors.New("tokens: a token is empty")
+		}
+	}
+	return nil
+}

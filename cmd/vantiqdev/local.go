@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/vantiq-go/connectorsdk/cmd/vantiqdev/internal/console"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+// A local is a local Vantiq and its console.
+type local struct {
+	server  *vantiqtest.Server
+	console *console.Console // nil: none
+	served  chan error       // what the console has ended with
+	screen  *screen
+	now     namespace
+}
+
+// startLocal starts a local Vantiq on a listener, and its console on another, or none if that is nil. Each event is
+// observed after the console has taken note of it.
+func startLocal(s *screen, listener, consoleListener net.Listener, n namespace, observe func(vantiqtest.Event)) *local {
+	l := &local{screen: s, served: make(chan error, 1)}
+	options := []vantiqtest.Option{vantiqtest.WithListener(listener)}
+	if consoleListener == nil {
+		l.server = vantiqtest.NewServer(append(options, vantiqtest.WithObserver(observe))...)
+		l.apply(n)
+		return l
+	}
+	traffic := console.NewTraffic()
+	l.server = vantiqtest.NewServer(append(options, vantiqtest.WithObserver(func(e vantiqtest.Event) {
+		traffic.Observe(e)
+		observe(e)
+	}))...)
+	l.apply(n)
+	l.console = console.New(l.server, traffic, consoleListener)
+	l.server.InterceptUpgrade(l.console.Redirect)
+	go func() { l.served <- l.console.Serve() }()
+	return l
+}
+
+// apply makes the local Vantiq what n says.
+func (l *local) apply(n namespace) {
+	n.configure(l.server, l.now, l.screen.say)
+	l.now = n
+}
+
+// follow applies what read says whenever one of the files changes, until ctx ends.
+func (l *local) follow(ctx context.Context, files []string, read func() (namespace, error)) error {
+	changes, err := watchFiles(files)
+	if err != nil {
+		return err
+	}
+	go func() { // ends with ctx
+		defer changes.close()
+		for {
+			select {
+			case file := <-changes.changed:
+				n, err := read()
+				if err != nil {
+					l.screen.show(problem, red, fmt.Sprintf("%v; until that is mended everything stays as it is", err))
+					continue
+				}
+				_ = file
+				l.apply(n)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return nil
+}
+
+// close ends both, and returns when everything has been observed.
+func (l *local) close() {
+	l.server.Close()
+	if l.console != nil {
+		l.console.Close()
+		<-l.served
+	}
+}
+
+// defaultConsole is where the console is unless somebody says otherwise or is there already.
+const defaultConsole = "127.0.0.1:8401"
+
+// A consoleFlag says where the console is to be.
+type consoleFlag struct {
+	address string // "off": nowhere
+	given   bool
+}
+
+func (f *consoleFlag) flag() cli.Flag {
+	return &cli.StringFlag{Name: "console", Value: defaultConsole, Destination: &f.address,
+		Usage: "offer the console at this loopback `ADDRESS`; off: nowhere"}
+}
+
+// listen takes the port of the console. It returns nil if there is to be none.
+func (f consoleFlag) listen() (net.Listener, error) {
+	if f.address == "off" {
+		return nil, nil //nolint:nilnil // none is what was asked for
+	}
+	listener, err := console.Listen(f.address)
+	if errors.Is(err, syscall.EADDRINUSE) && !f.given {
+		return console.Listen("127.0.0.1:0") // another vantiqdev has the usual one
+	}
+	if err != nil {
+		return nil, fmt.Errorf("-console: %w%s", err, adviceFor(err, f.address))
+	}
+	return listener, nil
+}
+
+// adviceFor says what to do about an address that cannot be listened on.
+func adviceFor(err error, address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Sprintf(": something listens there already, another vantiqdev perhaps. End it (\"lsof -i :%s\" names it), or "+
+			"choose another port", port)
+	case errors.Is(err, os.ErrPermission):
+		return ": ports below 1024 need special rights: choose a higher one, like 8400"
+	}
+	return ""
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+)
+
+// publishCommand is the subcommand publish.
+func publishCommand() *cli.Command {
+	var f findFlags
+	return explained(&cli.Command{
+		Name:      "publish",
+		Usage:     "publish messages to a source of the local Vantiq, as PUBLISH does in VAIL",
+		ArgsUsage: "JSON…",
+		Description: `Publish sends each JSON object to the connector that is connected to the source of a running "vantiqdev serve" or
+"vantiqdev run". For - it sends each JSON object that comes from the standard input.`,
+		Flags: f.flags(),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if !c.Args().Present() {
+				return misused(c, `JSON is missing: write it like '{"text":"hello"}', in single quotes, or - for the standard input`)
+			}
+			ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return said(c, publish(ctx, f, c.Args().Slice(), c.Reader))
+		},
+	}, `
+vantiqdev publish '{"text":"hello"}'                  to the only source
+vantiqdev publish -source A '{"n":1}' '{"n":2}'       two messages, to one of several
+jq -c '.[]' messages.json | vantiqdev publish -       as many as come
+`)
+}
+
+// said shows an error of a command as that of vantiqdev.
+func said(c *cli.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	newScreen(c.Root().Writer, c.Root().ErrWriter).complain(c.FullName(), err)
+	return errSaid
+}
+
+func publish(ctx context.Context, f findFlags, texts []string, in io.Reader) error {
+	vantiq, err := f.find(ctx)
+	if err != nil {
+		return err
+	}
+	source, err := vantiq.sourceName(ctx, f.source)
+	if err != nil {
+		return err
+	}
+	send := func(message json.RawMessage) error {
+		return vantiq.call(ctx, http.MethodPost, pathOf(source, "publish"), message, nil)
+	}
+	for _, text := range texts {
+		if text == "-" {
+			err = eachOf(in, send)
+		} else {
+			var message documentFlag
+			if err = message.Set(text); err == nil {
+				err = send(message.Raw())
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachOf does something with each JSON value that comes.
+func eachOf(in io.Reader, do func(json.RawMessage) error) error {
+	decoder := json.NewDecoder(in)
+	for n := 1; ; n++ {
+		var message json.RawMessage
+		err := decoder.Decode(&message)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = do(message)
+		}
+		if err != nil {
+			return fmt.Errorf("message %d of the standard input: %w", n, err)
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+// What a local Vantiq is when nobody says anything.
+const (
+	defaultAddress = "127.0.0.1:8400"
+	defaultToken   = "local-token"
+	defaultSource  = "EchoSource"
+)
+
+// serveFlags is what the command line of serve says.
+type serveFlags struct {
+	config  string
+	file    string
+	listen  string
+	console consoleFlag
+	tokens  []string
+	sources []string // NAME or NAME=JSON
+	quiet   bool
+}
+
+// serveCommand is the subcommand serve.
+func serveCommand() *cli.Command {
+	var f serveFlags
+	return explained(&cli.Command{
+		Name:                      "serve",
+		DisableSliceFlagSeparator: true,
+		Usage:                     "be a local Vantiq for connectors in any language, and show what they say",
+		Description: `Serve is a Vantiq with a namespace of its own. In a directory with a server.config it is the Vantiq that this file
+names, with its sources and its token; elsewhere it is http://127.0.0.1:8400, and says what to put into a server.config.
+
+A vantiqdev.json says more, and what changes there, or in server.config, takes effect at once: a source whose configuration
+has changed is told to reconnect, as Vantiq does.
+
+	{"sources": {"EchoSource": {"prefix": "> "}, "OtherSource": {}}, "tokens": ["one", "another"]}`,
+		Flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "source", Destination: &f.sources,
+				Usage: "have this source, `NAME` or NAME=JSON with its configuration; may be repeated"},
+			&cli.StringSliceFlag{Name: "token", Destination: &f.tokens,
+				Usage: "accept this auth `TOKEN` and no other; may be repeated"},
+			&cli.StringFlag{Name: "file", Value: devFileName, Destination: &f.file,
+				Usage: "read this `FILE` with sources and tokens, and again when it changes"},
+			&cli.StringFlag{Name: "config", Destination: &f.config,
+				Usage: "read this `FILE` instead of serverConfig/server.config or server.config"},
+			&cli.StringFlag{Name: "listen", Destination: &f.listen,
+				Usage: "listen at this `ADDRESS` instead of the targetServer of server.config, like 127.0.0.1:8400;\n" +
+					"one that is not a loopback address, like 0.0.0.0:8400, lets other machines in"},
+			f.console.flag(),
+			&cli.BoolFlag{Name: "quiet", Destination: &f.quiet, Usage: "do not show the traffic here"},
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if c.Args().Present() {
+				return misused(c, "serve takes no arguments, but there is %q; a source is named by -source", c.Args().First())
+			}
+			f.console.given = c.IsSet("console")
+			ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			s := newScreen(c.Root().Writer, c.Root().ErrWriter)
+			if err := f.serve(ctx, s); err != nil {
+				s.complain("vantiqdev serve", err)
+				return errSaid
+			}
+			return nil
+		},
+	}, `
+vantiqdev serve                                       as server.config says, or at http://127.0.0.1:8400
+vantiqdev serve -source A -source 'B={"limit":10}'    these sources, one of them with a configuration
+vantiqdev serve -listen 0.0.0.0:8400 -token secret    for connectors in containers and on other machines
+`)
+}
+
+// serve is a local Vantiq until ctx ends.
+func (f *serveFlags) serve(ctx context.Context, s *screen) error {
+	t, err := f.target()
+	if err != nil {
+		return err
+	}
+	n, err := f.namespace(t)
+	if err != nil {
+		return err
+	}
+	listener, err := t.listen()
+	if err != nil {
+		return err
+	}
+	consoleListener, err := f.console.listen()
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	observe := func(vantiqtest.Event) {}
+	if !f.quiet {
+		tell := newNarrator(s, n.names(), observe)
+		observe = tell.observe
+		defer tell.finish()
+	}
+	l := startLocal(s, listener, consoleListener, n, observe)
+	defer l.close()
+	f.introduce(l, t)
+	follow := []string{f.file}
+	if t.file != "" {
+		follow = append(follow, t.file)
+	}
+	if err := l.follow(ctx, follow, func() (namespace, error) {
+		changed, err := f.target()
+		if err != nil {
+			return namespace{}, err
+		}
+		if changed.address != t.address {
+			s.show(problem, red, "targetServer has changed: start vantiqdev anew for that to take effect")
+		}
+		return f.namespace(changed)
+	}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// introduce says what there is, and what a connector needs to know of it.
+func (f *serveFlags) introduce(l *local, t target) {
+	s := l.screen
+	s.say("a local Vantiq is ready at %s", l.server.URL())
+	if l.console != nil {
+		s.say("its console is at %s", l.console.URL())
+	}
+	if host, _, err := net.SplitHostPort(t.address); err == nil && !isLoopback(host) {
+		s.show(problem, red, "other machines can reach it, unencrypted: whoever knows the auth token may connect")
+	}
+	if t.file != "" && f.listen == "" && len(f.tokens) == 0 {
+		s.say("%s names it: a connector that reads this file connects", t.file)
+	} else {
+		s.say("put this into the server.config of a connector:")
+		_, _ = fmt.Fprintf(s.out, "\n    targetServer=%s\n    authToken=%s\n    sources=%s\n\n",
+			l.server.URL(), l.server.Token(), strings.Join(l.now.names(), ","))
+	}
+	s.say("%s to Vantiq, %s from Vantiq; Ctrl-C ends it", toVantiq, fromVantiq)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// target returns where to be Vantiq.
+func (f *serveFlags) target() (t target, err error) {
+	t, err = readTarget(f.config, "")
+	switch {
+	case f.config == "" && errors.Is(err, fs.ErrNotExist):
+		t = target{address: defaultAddress, token: defaultToken}
+	case err != nil:
+		return t, err
+	case f.listen == "":
+		if err := t.atLoopback(); err != nil {
+			return t, fmt.Errorf("%w; or be elsewhere, by -listen %s", err, defaultAddress)
+		}
+	}
+	if f.listen != "" {
+		if _, _, err := net.SplitHostPort(f.listen); err != nil {
+			return t, fmt.Errorf("-listen: %w; it is HOST:PORT, like %s", err, defaultAddress)
+		}
+		t.address, t.server = f.listen, "http://"+f.listen
+	}
+	return t, nil
+}
+
+// namespace returns what flags, the file and server.config say, in this order of precedence.
+func (f *serveFlags) namespace(t target) (namespace, error) {
+	file, err := readDevFile(f.file)
+	if err != nil {
+		return namespace{}, err
+	}
+	n := namespace{tokens: f.tokens}
+	if len(n.tokens) == 0 {
+		n.tokens = file.Tokens
+	}
+	if len(n.tokens) == 0 {
+		n.tokens = []string{cmp.Or(t.token, defaultToken)}
+	}
+	var common documentFlag
+	if file.Config != nil {
+		_ = common.Set(string(file.Config)) // readDevFile has checked it
+	}
+	add := func(name string, config documentFlag) {
+		if i := slices.IndexFunc(n.sources, func(s configuredSource) bool { return s.name == name }); i >= 0 {
+			n.sources[i].config = config.Document
+			return
+		}
+		n.sources = append(n.sources, configuredSource{name, config.Document})
+	}
+	for _, name := range t.sources {
+		add(name, common)
+	}
+	for _, name := range slices.Sorted(maps.Keys(file.Sources)) {
+		var config documentFlag
+		_ = config.Set(string(file.Sources[name]))
+		add(name, config)
+	}
+	for _, source := range f.sources {
+		name, text, given := strings.Cut(source, "=")
+		config := common
+		if given {
+			if err := config.Set(text); err != nil {
+				return n, fmt.Errorf("-source %s: the configuration is %w", name, err)
+			}
+		}
+		if strings.TrimSpace(name) == "" {
+			return n, fmt.Errorf("-source %q has no name: write NAME or NAME=JSON", source)
+		}
+		add(name, config)
+	}
+	if len(n.sources) == 0 {
+		add(defaultSource, common)
+	}
+	return n, nil
+}
