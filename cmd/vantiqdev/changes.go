@@ -10,7 +10,7 @@ import (
 
 // changes tells when files change. Editors replace a file, or write it bit by bit: several changes at once are one.
 type changes struct {
-	changed chan string // the last file that has changed
+	changed chan string // what has changed last, a file as a rule
 	watcher *fsnotify.Watcher
 	matters func(file string) bool
 	over    chan struct{}
@@ -74,8 +74,11 @@ func (c *changes) run() {
 				last, changed = event.Name, nil
 				settled.Reset(settleTime)
 			}
-		case <-c.watcher.Errors: // more at once than it could tell: as good as a change
-			settled.Reset(settleTime)
+		case err, ok := <-c.watcher.Errors: // more at once than it could tell: as good as a change
+			if ok {
+				last, changed = err.Error(), nil
+				settled.Reset(settleTime)
+			}
 		case <-settled.C:
 			changed = c.changed
 		case changed <- last:

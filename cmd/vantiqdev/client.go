@@ -96,9 +96,9 @@ func (c *client) sourceName(ctx context.Context, name string) (string, error) {
 	case name == "" && len(names) == 1:
 		return names[0], nil
 	case name == "":
-		return "", fmt.Errorf("there are %s: say by -source which one", enumerate("source", names))
+		return "", fmt.Errorf("there are %s: say by -source which one", sourceList(names))
 	case !slices.Contains(names, name):
-		return "", fmt.Errorf("there is no source %s; there are %s", name, enumerate("source", names))
+		return "", fmt.Errorf("there is no source %s; there are %s", name, sourceList(names))
 	}
 	return name, nil
 }
@@ -109,7 +109,7 @@ func (c *client) call(ctx context.Context, method, path string, body []byte, res
 	if err != nil {
 		return c.lost(ctx, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode >= http.StatusMultipleChoices {
 		return refusalOf(response)
 	}

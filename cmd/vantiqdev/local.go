@@ -61,13 +61,12 @@ func (l *local) follow(ctx context.Context, files []string, read func() (namespa
 		defer changes.close()
 		for {
 			select {
-			case file := <-changes.changed:
+			case <-changes.changed:
 				n, err := read()
 				if err != nil {
 					l.screen.show(problem, red, fmt.Sprintf("%v; until that is mended everything stays as it is", err))
 					continue
 				}
-				_ = file
 				l.apply(n)
 			case <-ctx.Done():
 				return
@@ -82,7 +81,9 @@ func (l *local) close() {
 	l.server.Close()
 	if l.console != nil {
 		l.console.Close()
-		<-l.served
+		if err := <-l.served; err != nil {
+			l.screen.show(problem, red, fmt.Sprintf("the console had ended: %v", err))
+		}
 	}
 }
 

@@ -19,6 +19,9 @@ type program struct {
 	pattern   string // what to build there
 }
 
+// isPackage reports whether the program is built, and not just there.
+func (p program) isPackage() bool { return p.pattern != "" }
+
 // nameOf returns a short name for PROGRAM.
 func nameOf(argument string) string {
 	if absolute, err := filepath.Abs(argument); err == nil {

@@ -36,6 +36,7 @@ type runner struct {
 	signals   chan os.Signal
 	target    target
 	program   program
+	sources   atomic.Pointer[[]string]
 	changes   *changes // of the program's sources; nil: nobody watches
 	directory string   // for executables
 	builds    int
@@ -75,7 +76,7 @@ func (r *runner) run() error {
 		defer consoleListener.Close()
 	}
 
-	r.screen.say("%s: %s", r.target.file, enumerate("source", r.target.sources))
+	r.screen.say("%s: %s", r.target.file, sourceList(r.target.sources))
 	if r.directory, err = os.MkdirTemp("", "vantiqdev-"); err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (r *runner) run() error {
 		}
 		defer r.changes.close()
 	}
-	if err := r.build(); err != nil {
+	if err := r.firstBuild(); err != nil {
 		return err
 	}
 	return r.serve(listener, consoleListener, n)
@@ -218,6 +219,7 @@ func (r *runner) attend(child *process, exchanged <-chan error) (stop os.Signal,
 				return stop, nil
 			default:
 				r.screen.complain("vantiqdev run", err)
+				r.screen.say("%s goes on as it was", name)
 			}
 		}
 	}
@@ -277,9 +279,26 @@ func (r *runner) drain(child *process, stop os.Signal) error {
 	return nil
 }
 
+// firstBuild builds the program. If somebody watches its sources, it does so until it can be built.
+func (r *runner) firstBuild() error {
+	for {
+		err := r.build()
+		if err == nil || !r.watch || errors.Is(err, errInterrupted) {
+			return err
+		}
+		r.screen.complain("vantiqdev run", err)
+		r.screen.say("it is built again when it has changed")
+		select {
+		case <-r.changes.changed:
+		case <-r.signals:
+			return errInterrupted
+		}
+	}
+}
+
 // build builds the program, unless it is an executable already.
 func (r *runner) build() error {
-	if r.program.pattern == "" {
+	if !r.program.isPackage() {
 		return nil
 	}
 	r.builds++

@@ -14,49 +14,47 @@ func (r *runner) watchSources() error {
 	if err != nil {
 		return err
 	}
+	r.sources.Store(&files)
 	var directories []string
 	for _, file := range files {
 		directories = append(directories, filepath.Dir(file))
 	}
 	if r.changes == nil {
-		r.changes, err = watchDirectories(directories, r.program.isSource)
+		r.changes, err = watchDirectories(directories, r.isSource)
 		return err
 	}
 	return r.changes.add(directories)
 }
 
-// isSource reports whether a file may be part of a program: its executable, or what a Go package is made of.
-func (p program) isSource(file string) bool {
-	if p.pattern == "" {
-		return filepath.Clean(file) == p.path
-	}
-	name := filepath.Base(file)
-	switch {
-	case strings.HasPrefix(name, "."), strings.HasSuffix(name, "_test.go"):
-		return false
-	case filepath.Ext(name) == ".go", name == "go.mod", name == "go.work":
+// isSource reports whether a file is part of the program, or may be when it is built the next time.
+func (r *runner) isSource(file string) bool {
+	if slices.Contains(*r.sources.Load(), filepath.Clean(file)) {
 		return true
 	}
-	files, err := p.sources() // embedded files may have any name
-	return err == nil && slices.Contains(files, file)
+	name := filepath.Base(file)
+	return r.program.isPackage() && filepath.Ext(name) == ".go" &&
+		!strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "_test.go")
 }
 
 // sources returns the files that a program consists of and that may change: not those of Go itself or of the module cache.
 func (p program) sources() ([]string, error) {
-	if p.pattern == "" {
+	if !p.isPackage() {
 		return []string{p.path}, nil
 	}
-	const format = `{{if and (not .Standard) .Module}}{{with .Module}}{{if or .Main (and .Replace (not .Replace.Version))}}{{.GoMod}}
-{{range $.GoFiles}}{{$.Dir}}/{{.}}
-{{end}}{{range $.EmbedFiles}}{{$.Dir}}/{{.}}
-{{end}}{{end}}{{end}}{{end}}`
-	c := exec.Command("go", "list", "-deps", "-f", format, p.pattern)
+	const format = `{{define "files"}}{{range .GoFiles}}{{$.Dir}}/{{.}}
+{{end}}{{range .EmbedFiles}}{{$.Dir}}/{{.}}
+{{end}}{{end}}{{if not .Standard}}{{with .Module}}{{if or .Main (and .Replace (not .Replace.Version))}}{{.GoMod}}
+{{template "files" $}}{{end}}{{else}}{{template "files" .}}{{end}}{{end}}`
+	c := exec.Command("go", "list", "-e", "-deps", "-f", format, p.pattern)
 	c.Dir = p.directory
 	out, err := c.Output()
-	if err != nil && len(out) == 0 {
+	if err != nil {
 		return nil, fmt.Errorf("the go command cannot say what %s consists of: %w", p.name, err)
 	}
-	files := strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' })
+	files := strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' || r == '\r' })
+	for i, file := range files {
+		files[i] = filepath.Clean(file)
+	}
 	slices.Sort(files)
 	return slices.Compact(files), nil
 }

@@ -48,14 +48,16 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// enumerate lists some names, but not a hundred of them.
-func enumerate(what string, names []string) string {
+// sourceList lists some names of sources, but not a hundred of them.
+func sourceList(names []string) string {
 	const listed = 5
-	if len(names) == 1 {
-		return what + " " + names[0]
+	switch {
+	case len(names) == 0:
+		return "no sources"
+	case len(names) == 1:
+		return "source " + names[0]
+	case len(names) > listed:
+		return fmt.Sprintf("sources %s … (%d)", strings.Join(names[:listed], ", "), len(names))
 	}
-	if len(names) > listed {
-		return fmt.Sprintf("%s %s … (%d)", what+"s", strings.Join(names[:listed], ", "), len(names))
-	}
-	return what + "s " + strings.Join(names, ", ")
+	return "sources " + strings.Join(names, ", ")
 }

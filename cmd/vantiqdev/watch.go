@@ -62,7 +62,7 @@ func watch(ctx context.Context, f findFlags, out, complaints io.Writer) error {
 	if err != nil {
 		return vantiq.lost(ctx, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		return refusalOf(response)
 	}
