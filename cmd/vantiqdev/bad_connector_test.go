@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,10 @@ func badConnector(behaviour string, args []string) int {
 		return 5
 	case "ignores-signals":
 		return ignoreSignals(args[0])
+	case "echoes": // a good one
+		return serve(ctx, echo())
+	case "answers":
+		return serve(ctx, connector.Handlers{Query: answer})
 	case "is-quiet":
 		return serve(ctx, connector.Handlers{Publish: ignore, Query: echo().Query})
 	case "never-answers":
@@ -81,6 +86,22 @@ func ignore(context.Context, *connector.SourceConnection, connector.Document) er
 
 func queryReturns(err error) func(context.Context, *connector.SourceConnection, *connector.Query) error {
 	return func(context.Context, *connector.SourceConnection, *connector.Query) error { return err }
+}
+
+// answer does what the query's parameters say.
+func answer(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+	switch q.Parameters().String() {
+	case `{"fail":true}`:
+		return connector.QueryError{Code: "answers.later", Template: "not today, but {0}", Parameters: []any{"tomorrow"}}
+	case `{"never":true}`:
+		return connector.ErrAnswerLater
+	case `{"empty":true}`:
+		return q.Empty(ctx)
+	}
+	if err := q.Partial(ctx, json.RawMessage(`[{"name":"A","n":1,"more":{"x":[]}}]`)); err != nil {
+		return err
+	}
+	return q.Complete(ctx, json.RawMessage(`[{"n":2,"name":"\tB\u001b","more":null,"b":true}]`))
 }
 
 func serve(ctx context.Context, handlers connector.Handlers) int {

@@ -96,9 +96,9 @@ func (c *client) sourceName(ctx context.Context, name string) (string, error) {
 	case name == "" && len(names) == 1:
 		return names[0], nil
 	case name == "":
-		return "", fmt.Errorf("there are %s: say by -source which one", sourceList(names))
+		return "", fmt.Errorf("the local Vantiq has %s: say by -source which one", sourceList(names))
 	case !slices.Contains(names, name):
-		return "", fmt.Errorf("there is no source %s; there are %s", name, sourceList(names))
+		return "", fmt.Errorf("there is no source %s; the local Vantiq has %s", name, sourceList(names))
 	}
 	return name, nil
 }

@@ -69,15 +69,22 @@ type tool struct {
 // start runs vantiqdev.
 func (w workplace) start(args ...string) tool {
 	w.t.Helper()
+	c := w.prepare(args...)
+	if err := c.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+// prepare returns a vantiqdev that can be started.
+func (w workplace) prepare(args ...string) tool {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	w.t.Cleanup(cancel)
 	command := exec.CommandContext(ctx, executable(w.t), append([]string{"as-vantiqdev"}, args...)...)
 	c := tool{command, w.t, newTranscript(), newTranscript()}
 	c.Dir, c.Stdout, c.Stderr = w.directory, c.stdout, c.stderr
 	c.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // else every process takes a second to end
-	if err := c.Start(); err != nil {
-		w.t.Fatal(err)
-	}
 	return c
 }
 

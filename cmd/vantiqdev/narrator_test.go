@@ -177,7 +177,7 @@ func TestEnumerate(t *testing.T) {
 		"A B":         "sources A, B",
 		"A B C D E F": "sources A, B, C, D, E … (6)",
 	} {
-		if got := enumerate("source", strings.Fields(names)); got != want {
+		if got := sourceList(strings.Fields(names)); got != want {
 			t.Errorf("%s: got %s", names, got)
 		}
 	}

@@ -206,7 +206,7 @@ func (c *Console) postRestart(w http.ResponseWriter, r *http.Request) {
 	if !orderOf(w, r, &order) {
 		return
 	}
-	outage := time.Duration(order.Seconds * float64(time.Second))
+	outage := time.Duration(min(order.Seconds, 2*maxOutage.Seconds()) * float64(time.Second))
 	if order.Seconds < 0 || outage > maxOutage {
 		fail(w, http.StatusBadRequest, fmt.Errorf("%v seconds are not between 0 and %v", order.Seconds, maxOutage.Seconds()))
 		return

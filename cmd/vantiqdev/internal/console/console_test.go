@@ -1,0 +1,575 @@
+package console_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/vantiq-go/connectorsdk/cmd/vantiqdev/internal/console"
+	"github.com/vantiq-go/connectorsdk/connector"
+	"github.com/vantiq-go/connectorsdk/connectorset"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds every wait of these tests.
+const patience = 20 * time.Second
+
+const secretToken = "hush-the-token"
+
+// A desk is a local Vantiq with a console, and somebody at it.
+type desk struct {
+	t      *testing.T
+	vantiq *vantiqtest.Server
+	source *vantiqtest.Source
+	url    string
+	client *http.Client
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	traffic := console.NewTraffic()
+	d := &desk{t: t, client: &http.Client{Transport: &http.Transport{}, Timeout: patience}}
+	d.vantiq = vantiqtest.NewServer(vantiqtest.WithToken(secretToken), vantiqtest.WithObserver(traffic.Observe))
+	d.source = d.vantiq.Source("EchoSource", map[string]any{"prefix": "> "})
+	d.source.HandleNotifications(func(connector.Document) {})
+	listener, err := console.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := console.New(d.vantiq, traffic, listener)
+	d.url = c.URL()
+	served := make(chan error, 1)
+	go func() { served <- c.Serve() }()
+	t.Cleanup(func() {
+		d.vantiq.Close()
+		c.Close()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		d.client.CloseIdleConnections()
+	})
+	return d
+}
+
+// connect connects a connector that echoes, and returns when it is connected.
+func (d *desk) connect() {
+	d.t.Helper()
+	config := connectorset.Config{Sources: []string{"EchoSource"}, TCPProbePort: -1}
+	config.TargetServer, config.AuthToken, config.ReconnectSecret = d.vantiq.URL(), secretToken, "hush-the-secret"
+	config.DrainTime = 300 * time.Millisecond
+	set, err := connectorset.New(config)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	set.SetHandlers(connector.Handlers{
+		Publish: func(ctx context.Context, c *connector.SourceConnection, m connector.Document) error {
+			return c.SendNotification(ctx, m)
+		},
+		Query: func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+			switch q.Parameters().String() {
+			case `{"fail":true}`:
+				return connector.QueryError{Code: "not.today", Template: "not {0}", Parameters: []any{"today"}}
+			case `{"never":true}`:
+				return connector.ErrAnswerLater
+			}
+			if err := q.Partial(ctx, q.Parameters()); err != nil {
+				return err
+			}
+			return q.Complete(ctx, q.Parameters())
+		},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- set.Run(ctx) }()
+	d.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			d.t.Error(err)
+		}
+	})
+	d.must(d.source.WaitConnected(d.soon()))
+}
+
+func (d *desk) soon() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	d.t.Cleanup(cancel)
+	return ctx
+}
+
+func (d *desk) must(err error) {
+	d.t.Helper()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// ask sends a request, and returns status and body of the answer.
+func (d *desk) ask(method, path, body string, header ...string) (int, string) {
+	d.t.Helper()
+	request, err := http.NewRequest(method, d.url+path, strings.NewReader(body))
+	d.must(err)
+	if method != http.MethodGet {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			request.Host = header[i+1]
+		}
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := d.client.Do(request)
+	d.must(err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	d.must(err)
+	return response.StatusCode, string(text)
+}
+
+// expect fails the test unless a request is answered with that status and a text that holds want.
+func (d *desk) expect(method, path, body string, status int, want string) {
+	d.t.Helper()
+	if got, text := d.ask(method, path, body); got != status || !strings.Contains(text, want) {
+		d.t.Errorf("%s %s %s: %d %s, want %d and %s", method, path, body, got, text, status, want)
+	}
+}
+
+// state returns what the page shows of the source.
+func (d *desk) state() (s struct {
+	Server  struct{ Stopped bool }
+	Sources []struct {
+		Name, Peer, SDK string
+		Connected       bool
+		Since           *time.Time
+		Sessions        int
+		Config          json.RawMessage
+		Faults          map[string]any
+		Totals          map[string]int
+	}
+}) {
+	d.t.Helper()
+	_, text := d.ask(http.MethodGet, "/api/state", "")
+	d.must(json.Unmarshal([]byte(text), &s))
+	return s
+}
+
+// A reader reads a stream of server-sent events.
+type reader struct {
+	t     *testing.T
+	lines *bufio.Reader
+}
+
+func (d *desk) stream(query string, header ...string) reader {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	d.t.Cleanup(cancel)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+"/api/stream"+query, nil)
+	d.must(err)
+	for i := 0; i+1 < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := d.client.Do(request)
+	d.must(err)
+	d.t.Cleanup(func() { _ = response.Body.Close() })
+	return reader{d.t, bufio.NewReader(response.Body)}
+}
+
+// next returns the data and the id of the next event of that name.
+func (r reader) next(name string) (data, id string) {
+	r.t.Helper()
+	current := ""
+	for {
+		line, err := r.lines.ReadString('\n')
+		if err != nil {
+			r.t.Fatalf("no %s came: %v", name, err)
+		}
+		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		switch field {
+		case "event":
+			current, id = value, ""
+		case "id":
+			id = value
+		case "data":
+			if current == name {
+				return value, id
+			}
+		}
+	}
+}
+
+// until reads events of that name until one of them holds text.
+func (r reader) until(name, text string) (data, id string) {
+	r.t.Helper()
+	for {
+		if data, id = r.next(name); strings.Contains(data, text) {
+			return data, id
+		}
+	}
+}
+
+func TestPageIsServed(t *testing.T) {
+	d := newDesk(t)
+	d.expect(http.MethodGet, "/", "", 200, "<title>")
+	d.expect(http.MethodGet, "/nothing", "", 404, "")
+}
+
+func TestStateTellsOfTheConnector(t *testing.T) {
+	d := newDesk(t)
+	s := d.state().Sources[0]
+	if s.Name != "EchoSource" || s.Connected || s.Since != nil || string(s.Config) != `{"prefix":"> "}` {
+		t.Errorf("before: %+v", s)
+	}
+	stream := d.stream("")
+	d.connect()
+	stream.until("state", `"since":"20`)
+	s = d.state().Sources[0]
+	if !s.Connected || s.SDK != "Go" || s.Sessions != 1 || s.Peer != d.source.Link().RemoteAddr().String() {
+		t.Errorf("then: %+v", s)
+	}
+}
+
+func TestPublishAndQuery(t *testing.T) {
+	d := newDesk(t)
+	d.expect("POST", "/api/sources/EchoSource/publish", `{}`, 409, "com.accessg2.ag2rs.streams.source.not_found")
+	d.connect()
+	stream := d.stream("")
+	d.expect("POST", "/api/sources/EchoSource/publish", `{"n":1}`, 204, "")
+	d.expect("POST", "/api/sources/EchoSource/query", `{"n":2}`, 200, `{"rows":[{"n":2},{"n":2}],"ms":`)
+	d.expect("POST", "/api/sources/EchoSource/query", ``, 200, `{"rows":[{},{}],"ms":`)
+	d.expect("POST", "/api/sources/EchoSource/query", `{"fail":true}`, 502, `{"code":"not.today","message":"not.today: not today","parameters":["today"]}`)
+	d.expect("POST", "/api/sources/EchoSource/query?timeout=50ms", `{"never":true}`, 504, "the connector did not answer within 50ms")
+	d.expect("POST", "/api/sources/EchoSource/query?timeout=soon", ``, 400, "timeout=soon is not a duration like 30s")
+	d.expect("POST", "/api/sources/EchoSource/publish", `[1]`, 400, "not a JSON object")
+	d.expect("POST", "/api/sources/EchoSource/publish", `{"a":`, 400, "not a JSON object")
+	d.expect("POST", "/api/sources/Nobody/publish", `{}`, 404, `there is no source \"Nobody\"`)
+
+	var kinds []string
+	for !strings.Contains(strings.Join(kinds, " "), "query abandoned") {
+		data, _ := stream.next("traffic")
+		var traffic struct {
+			Events []struct{ Kind, Body, Address string }
+		}
+		d.must(json.Unmarshal([]byte(data), &traffic))
+		for _, e := range traffic.Events {
+			if e.Address != "" || strings.Contains(e.Kind, "publish") || strings.Contains(e.Kind, "notification") {
+				kinds = append(kinds, e.Kind)
+			}
+		}
+	}
+	got := strings.Join(kinds, ", ")
+	for _, want := range []string{"publish sent", "notification received", "query sent, partial received, final received", "query abandoned"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the stream told %s, and not %s", got, want)
+		}
+	}
+	stream.until("state", `"totals":{"publishes":1,"queries":4,"answers":2,"failed":2,"notifications":1,`)
+}
+
+func TestAnEventHasItsWholeBody(t *testing.T) {
+	d := newDesk(t)
+	d.connect()
+	stream := d.stream("")
+	long := strings.Repeat("ä", 2_000)
+	d.expect("POST", "/api/sources/EchoSource/publish", `{"long":"`+long+`"}`, 204, "")
+	data, id := stream.until("traffic", "notification received")
+	var traffic struct {
+		Events []struct {
+			N     int
+			Kind  string
+			Body  string
+			Bytes int
+		}
+	}
+	d.must(json.Unmarshal([]byte(data), &traffic))
+	e := traffic.Events[len(traffic.Events)-1]
+	for _, e = range traffic.Events {
+		if e.Kind == "notification received" {
+			break
+		}
+	}
+	if len(e.Body) > 2_000 || !strings.HasSuffix(e.Body, "ä") || e.Bytes != 4_011 {
+		t.Errorf("of %d bytes %d were sent: …%s", e.Bytes, len(e.Body), e.Body[len(e.Body)-3:])
+	}
+	d.expect("GET", fmt.Sprint("/api/events/", e.N), "", 200, long)
+	d.expect("GET", "/api/events/999999", "", 404, "no longer kept")
+	d.expect("GET", "/api/events/x", "", 404, "no longer kept")
+
+	// A page that comes back asks for what it has missed.
+	d.expect("POST", "/api/sources/EchoSource/publish", `{"missed":true}`, 204, "")
+	if data, _ := d.stream("?after="+id).until("traffic", "missed"); strings.Contains(data, "long") {
+		t.Errorf("what had been seen came again: %s", data)
+	}
+	if data, _ := d.stream("", "Last-Event-ID", id).until("traffic", "missed"); strings.Contains(data, "long") {
+		t.Errorf("what had been seen came again: %s", data)
+	}
+}
+
+func TestAFloodIsRationed(t *testing.T) {
+	d := newDesk(t)
+	d.connect()
+	stream := d.stream("")
+	const published = 20_000
+	for n := range published {
+		d.must(d.source.Publish(d.soonest(), json.RawMessage(fmt.Sprintf(`{"n":%d}`, n))))
+	}
+	told, skipped := 0, 0
+	for last := false; !last; {
+		data, _ := stream.next("traffic")
+		var traffic struct {
+			Events  []struct{ Kind, Body string }
+			Skipped int
+		}
+		d.must(json.Unmarshal([]byte(data), &traffic))
+		if len(traffic.Events) > 500 {
+			t.Errorf("%d events at once", len(traffic.Events))
+		}
+		told += len(traffic.Events)
+		skipped += traffic.Skipped
+		for _, e := range traffic.Events {
+			last = last || e.Kind == "notification received" && e.Body == fmt.Sprintf(`{"n":%d}`, published-1)
+		}
+	}
+	if told+skipped < 2*published || skipped == 0 {
+		t.Errorf("%d events were told, and %d left out: that is not all", told, skipped)
+	}
+}
+
+func (d *desk) soonest() context.Context { return context.Background() }
+
+func TestConfigurationIsChanged(t *testing.T) {
+	d := newDesk(t)
+	d.connect()
+	d.expect("PUT", "/api/sources/EchoSource/config", `{"prefix":"# "}`, 204, "")
+	d.must(d.source.WaitSession(d.soon(), 2))
+	if s := d.state().Sources[0]; string(s.Config) != `{"prefix":"# "}` || s.Sessions != 2 {
+		t.Errorf("%+v", s)
+	}
+	d.expect("PUT", "/api/sources/EchoSource/config", `"x"`, 400, "not a JSON object")
+}
+
+func TestFaults(t *testing.T) {
+	d := newDesk(t)
+	fault := func(order string) { d.t.Helper(); d.expect("POST", "/api/sources/EchoSource/fault", order, 204, "") }
+	faults := func() string { return fmt.Sprint(d.state().Sources[0].Faults) }
+
+	d.expect("POST", "/api/sources/EchoSource/fault", `{"do":"drop","how":"RST"}`, 409, "no connector is connected to the source: start one first")
+	d.expect("POST", "/api/sources/EchoSource/fault", `{"do":"stall","on":true}`, 409, "start one first")
+	d.connect()
+	fault(`{"do":"reconnect"}`)
+	d.must(d.source.WaitSession(d.soon(), 2))
+	fault(`{"do":"reactivate","times":1}`)
+	d.must(d.source.WaitSession(d.soon(), 3))
+	connects := d.source.Connects()
+	if refused := connects[len(connects)-2].Refused; refused == nil || !strings.Contains(refused.Error(), "does not have an associated stream") {
+		t.Errorf("refused with %v", refused)
+	}
+
+	fault(`{"do":"refuse","times":-1}`)
+	if got := faults(); !strings.Contains(got, "refusing:-1") {
+		t.Errorf("shown: %s", got)
+	}
+	fault(`{"do":"refuse","times":0}`)
+	fault(`{"do":"slow","ms":250}`)
+	fault(`{"do":"stall","on":true}`)
+	if got := faults(); got != "map[reactivating:0 refusing:0 slowMs:250 stalled:true]" {
+		t.Errorf("shown: %s", got)
+	}
+	fault(`{"do":"stall","on":false}`)
+	fault(`{"do":"slow","ms":0}`)
+	if got := faults(); got != "map[reactivating:0 refusing:0 slowMs:0 stalled:false]" {
+		t.Errorf("shown: %s", got)
+	}
+
+	for order, want := range map[string]string{
+		`{"do":"dance"}`:              "there are drop, stall, refuse, reactivate, slow and reconnect",
+		`{"do":"drop","how":"RSVP"}`:  "there are FIN, RST, vanish, and the codes of close frames",
+		`{"do":"drop","how":"7"}`:     "there are FIN, RST, vanish",
+		`{"do":"slow","ms":-1}`:       "is not between 0 and 1m0s",
+		`{"do":"slow","ms":99999999}`: "is not between 0 and 1m0s",
+		`{"do":"drop","what":"x"}`:    "unknown field",
+		`{`:                           "unexpected EOF",
+	} {
+		d.expect("POST", "/api/sources/EchoSource/fault", order, 400, want)
+	}
+}
+
+func TestDrops(t *testing.T) {
+	for _, how := range []string{"1001", "FIN", "RST", "vanish"} {
+		t.Run(how, func(t *testing.T) {
+			d := newDesk(t)
+			d.connect()
+			before := d.source.Link()
+			d.expect("POST", "/api/sources/EchoSource/fault", `{"do":"drop","how":"`+how+`"}`, 204, "")
+			if how == "vanish" { // the connector will notice in half a minute; another drop tells the server
+				if !d.source.Connected() {
+					t.Error("a link that vanished is noticed")
+				}
+				before.Drop(vantiqtest.RST)
+				return
+			}
+			d.must(d.source.WaitSession(d.soon(), 2))
+			if d.source.Link() == before {
+				t.Error("the link is still there")
+			}
+		})
+	}
+}
+
+func TestSlowAcknowledgements(t *testing.T) {
+	d := newDesk(t)
+	d.connect()
+	d.expect("POST", "/api/sources/EchoSource/fault", `{"do":"slow","ms":300}`, 204, "")
+	began := time.Now()
+	stream := d.stream("")
+	d.expect("POST", "/api/sources/EchoSource/publish", `{"n":1}`, 204, "")
+	stream.until("traffic", "status sent")
+	if took := time.Since(began); took < 300*time.Millisecond {
+		t.Errorf("acknowledged after %s", took)
+	}
+}
+
+func TestRestart(t *testing.T) {
+	d := newDesk(t)
+	d.connect()
+	stream := d.stream("")
+	d.expect("POST", "/api/server/restart", `{"seconds":1}`, 204, "")
+	stream.until("state", `"stopped":true`)
+	stream.until("state", `"stopped":false`)
+	d.must(d.source.WaitSession(d.soon(), 2))
+	d.expect("POST", "/api/server/restart", `{"seconds":-1}`, 400, "not between 0 and 600")
+	d.expect("POST", "/api/server/restart", `{"seconds":1e99}`, 400, "not between 0 and 600")
+}
+
+func TestRates(t *testing.T) {
+	d := newDesk(t)
+	d.connect()
+	stream := d.stream("")
+	d.expect("POST", "/api/sources/EchoSource/query", `{"n":2}`, 200, "")
+	data, _ := stream.until("rates", `"queries":1`)
+	var rates []struct {
+		Time    int64
+		Sources map[string]struct {
+			Queries, Answered int
+			P50, Max          float64
+		}
+	}
+	d.must(json.Unmarshal([]byte(data), &rates))
+	for _, r := range rates {
+		if s := r.Sources["EchoSource"]; s.Queries == 1 && s.Answered == 1 && (s.P50 <= 0 || s.Max < s.P50) {
+			t.Errorf("answer times %+v", s)
+		}
+	}
+	first, _ := d.stream("").next("rates") // a page that opens later sees them as well
+	if !strings.Contains(first, `"queries":1`) {
+		t.Errorf("later: %s", first)
+	}
+}
+
+func TestNotificationsAreStreamed(t *testing.T) {
+	d := newDesk(t)
+	d.vantiq.Source("Other", nil)
+	d.connect()
+	open := func(query string) *bufio.Reader {
+		request, err := http.NewRequestWithContext(d.soon(), http.MethodGet, d.url+"/api/notifications"+query, nil)
+		d.must(err)
+		response, err := d.client.Do(request) // it watches when this returns
+		d.must(err)
+		t.Cleanup(func() { _ = response.Body.Close() })
+		return bufio.NewReader(response.Body)
+	}
+	all, one := open(""), open("?source=Other&source=EchoSource")
+	for n := range 3 {
+		d.expect("POST", "/api/sources/EchoSource/publish", fmt.Sprintf(`{"n":%d,"html":"<b>"}`, n), 204, "")
+	}
+	for _, r := range []*bufio.Reader{all, one} {
+		for n := range 3 {
+			line, err := r.ReadString('\n')
+			if want := fmt.Sprintf(`"source":"EchoSource","notification":{"n":%d,"html":"<b>"}}`, n); err != nil || !strings.Contains(line, want) {
+				t.Errorf("got %s (%v), want %s", line, err, want)
+			}
+		}
+	}
+}
+
+func TestOnlyThisMachinesOwnPageGivesOrders(t *testing.T) {
+	d := newDesk(t)
+	d.connect()
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(d.url, "http://"))
+	d.must(err)
+	const path, order = "/api/sources/EchoSource/publish", `{"n":1}`
+	for name, c := range map[string]struct {
+		status int
+		header []string
+	}{
+		"a command":                      {204, nil},
+		"the page":                       {204, []string{"Origin", d.url, "Sec-Fetch-Site", "same-origin"}},
+		"the page by its other name":     {204, []string{"Host", "localhost:" + port, "Origin", "http://localhost:" + port}},
+		"another origin":                 {403, []string{"Origin", "http://evil.example.com"}},
+		"a sandboxed frame":              {403, []string{"Origin", "null"}},
+		"another site":                   {403, []string{"Sec-Fetch-Site", "cross-site"}},
+		"another port":                   {403, []string{"Origin", "http://127.0.0.1:1", "Sec-Fetch-Site", "same-site"}},
+		"a name that resolves to us":     {421, []string{"Host", "evil.example.com:" + port}},
+		"that name as origin as well":    {421, []string{"Host", "evil.example.com", "Origin", "http://evil.example.com"}},
+		"our name with another's port":   {421, []string{"Host", "127.0.0.1:1"}},
+		"a form":                         {415, []string{"Content-Type", "text/plain"}},
+		"a form without a type, as such": {415, []string{"Content-Type", ""}},
+	} {
+		if status, text := d.ask(http.MethodPost, path, order, c.header...); status != c.status {
+			t.Errorf("%s: %d %s, want %d", name, status, text, c.status)
+		}
+	}
+	for _, path := range []string{"/", "/api/state", "/api/stream", "/api/notifications"} {
+		if status, _ := d.ask(http.MethodGet, path, "", "Host", "evil.example.com:"+port); status != 421 {
+			t.Errorf("%s is shown to whoever asks for evil.example.com: %d", path, status)
+		}
+	}
+	if n := d.source.Sessions(); n != 1 {
+		t.Errorf("%d sessions", n)
+	}
+}
+
+func TestTheConsoleIsForThisMachine(t *testing.T) {
+	for _, address := range []string{"0.0.0.0:0", ":0", "192.168.0.7:0", "example.com:0", "8401", "[::]:0"} {
+		if listener, err := console.Listen(address); err == nil {
+			t.Errorf("it listens at %s", listener.Addr())
+			_ = listener.Close()
+		}
+	}
+}
+
+func TestNothingSecretIsShown(t *testing.T) {
+	d := newDesk(t)
+	d.connect()
+	d.expect("POST", "/api/sources/EchoSource/publish", `{"n":1}`, 204, "")
+	data, _ := d.stream("").until("traffic", "publish sent")
+	_, state := d.ask(http.MethodGet, "/api/state", "")
+	_, page := d.ask(http.MethodGet, "/", "")
+	if text := data + state + page; strings.Contains(text, "hush") {
+		t.Errorf("a secret in %s", text)
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	d := newDesk(t)
+	response, err := d.client.Get(d.url + "/")
+	d.must(err)
+	_ = response.Body.Close()
+	var got bytes.Buffer
+	d.must(response.Header.WriteSubset(&got, map[string]bool{"Date": true, "Content-Length": true, "Content-Type": true}))
+	for _, want := range []string{"default-src 'self'", "frame-ancestors 'none'", "X-Content-Type-Options: nosniff", "Cache-Control: no-store"} {
+		if !strings.Contains(got.String(), want) {
+			t.Errorf("no %s in\n%s", want, &got)
+		}
+	}
+}
