@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/vantiq-go/connectorsdk/internal/dial"
 )
 
 // A conn is the network connection under a link's WebSocket, above TLS. It gathers what gorilla writes, frame by frame,
@@ -40,7 +42,7 @@ var buffers = sync.Pool{New: func() any {
 }}
 
 func newConn(under net.Conn, writeTimeout time.Duration) *conn {
-	c := &conn{Conn: under, opening: maxResponse}
+	c := &conn{Conn: under, opening: dial.MaxResponse}
 	c.timeout.Store(int64(writeTimeout))
 	c.heardNow()
 	return c

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/health"
+	"github.com/vantiq-go/connectorsdk/internal/dial"
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
@@ -121,7 +122,7 @@ func (o Options) withDefaults(source string) (Options, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Proxy == nil {
-		o.Proxy = proxyFromEnvironment
+		o.Proxy = dial.ProxyFromEnvironment
 	}
 	if o.DialContext == nil {
 		o.DialContext = (&net.Dialer{}).DialContext
