@@ -1,0 +1,154 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/vantiq-go/connectorsdk/protocol"
+)
+
+// ID names a step.
+type ID string
+
+// The steps, in their order.
+const (
+	File     ID = "file"     // the configuration file is found
+	Keys     ID = "keys"     // its properties are known
+	Values   ID = "values"   // and have values that are accepted
+	Token    ID = "token"    // there is an auth token
+	Sources  ID = "sources"  // sources are named
+	Proxy    ID = "proxy"    // there is none, or it connects to the server
+	Name     ID = "name"     // the server's name resolves
+	TCP      ID = "tcp"      // the server's port is open
+	TLS      ID = "tls"      // its certificate is trusted
+	Upgrade  ID = "upgrade"  // it opens a WebSocket
+	Accepted ID = "accepted" // it accepts the token
+	Source   ID = "source"   // a source connects; once for each
+	Probe    ID = "probe"    // the health port is free
+)
+
+var (
+	network = []ID{Proxy, Name, TCP, TLS, Upgrade, Accepted, Source}
+	all     = append(append([]ID{Keys, Values, Token, Sources}, network...), Probe)
+)
+
+// Status is what became of a step.
+type Status string
+
+// What may become of a step.
+const (
+	OK      Status = "ok"
+	Warning Status = "warning" // it is right, and probably not meant
+	Failed  Status = "failed"
+	Skipped Status = "skipped" // there was nothing to do, or an earlier step has failed; Detail says which
+)
+
+// A Step is one thing that was looked at. It holds no secret.
+type Step struct {
+	ID       ID
+	Source   string // of ID Source, if one was tried
+	Status   Status
+	Detail   string   // what was seen, on one line
+	Advice   []string // what is wrong or doubtful, or what to do about it; a line each
+	Duration time.Duration
+}
+
+// MarshalJSON returns the step as an object; the duration is in milliseconds.
+func (s Step) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		ID     ID       `json:"step"`
+		Source string   `json:"source,omitempty"`
+		Status Status   `json:"status"`
+		Detail string   `json:"detail"`
+		Advice []string `json:"advice,omitempty"`
+		Ms     float64  `json:"ms"`
+	}{s.ID, s.Source, s.Status, s.Detail, s.Advice, float64(s.Duration.Microseconds()) / 1000})
+}
+
+func (s *Step) ok(detail string) { s.Status, s.Detail = OK, detail }
+
+func (s *Step) skip(detail string) { s.Status, s.Detail = Skipped, detail }
+
+func (s *Step) fail(detail string, advice ...string) {
+	s.Status, s.Detail = Failed, detail
+	s.advise(advice...)
+}
+
+// doubt makes a step a warning that is right otherwise.
+func (s *Step) doubt(advice ...string) {
+	if s.Status == OK {
+		s.Status = Warning
+	}
+	s.advise(advice...)
+}
+
+func (s *Step) advise(advice ...string) {
+	for _, line := range advice {
+		if line != "" {
+			s.Advice = append(s.Advice, line)
+		}
+	}
+}
+
+// step takes a step and reports whether it has not failed.
+func (x *examination) step(ctx context.Context, id ID, examine func(context.Context, *Step)) bool {
+	return x.stepOf(ctx, id, "", examine)
+}
+
+func (x *examination) stepOf(ctx context.Context, id ID, source string, examine func(context.Context, *Step)) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	s := Step{ID: id, Source: source}
+	began := time.Now()
+	examine(ctx, &s)
+	s.Duration = time.Since(began)
+	if ctx.Err() != nil && s.Status == Failed {
+		s.Detail, s.Advice = "interrupted", nil
+	}
+	x.say(s)
+	return s.Status != Failed
+}
+
+// notReached reports those of the steps that were not taken.
+func (x *examination) notReached(why string, steps ...ID) {
+	if why == "" {
+		why = "not reached"
+	}
+	for _, id := range steps {
+		if !x.done[id] {
+			x.say(Step{ID: id, Status: Skipped, Detail: why})
+		}
+	}
+}
+
+func (x *examination) say(s Step) {
+	x.done[s.ID] = true
+	s.Source, s.Detail = x.clean(s.Source), x.clean(s.Detail)
+	for i, line := range s.Advice {
+		s.Advice[i] = x.clean(line)
+	}
+	x.report(s)
+}
+
+// hide keeps a secret out of what is said.
+func (x *examination) hide(secrets ...protocol.Secret) {
+	for _, secret := range secrets {
+		if secret != "" {
+			x.hidden = append(x.hidden, secret)
+		}
+	}
+}
+
+// clean returns a text without secrets that a terminal can show: a server, a proxy or a certificate may have a word in it.
+func (x *examination) clean(text string) string {
+	for _, secret := range x.hidden {
+		text = secret.Redact(text)
+	}
+	const limit = 1000
+	if len(text) > limit {
+		text = text[:limit] + "…"
+	}
+	return protocol.Printable(text)
+}

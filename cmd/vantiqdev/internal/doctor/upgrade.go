@@ -1,0 +1,121 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/vantiq-go/connectorsdk/internal/dial"
+)
+
+// examineUpgrade opens the WebSocket.
+func (x *examination) examineUpgrade(ctx context.Context, s *Step, c net.Conn) *link {
+	began := time.Now()
+	l, response, err := x.upgrade(ctx, c)
+	if err == nil {
+		s.ok(fmt.Sprintf("101 in %s at %s", short(time.Since(began)), x.dialer.Target.Path))
+		return l
+	}
+	plain := x.dialer.Target.Scheme == "ws"
+	switch {
+	case plain && (response == nil || response.StatusCode == http.StatusBadRequest) && !timedOut(err) && x.speaksTLS(ctx):
+		s.fail(x.dialer.Address()+" speaks TLS, not HTTP", "targetServer should begin with https:// there, or name the port for HTTP")
+	case errors.Is(err, websocket.ErrBadHandshake) && response != nil:
+		s.fail(dial.DescribeResponse(response)+words(response), statusAdvice(response.StatusCode))
+	case timedOut(err):
+		s.fail(x.reason(err), "something listens there and says nothing: "+dial.NotVantiq)
+	default:
+		advice := dial.Hint(err)
+		if advice == "" {
+			advice = dial.NotVantiq
+		}
+		s.fail(x.reason(err), advice)
+	}
+	return nil
+}
+
+// upgrade opens the WebSocket on a connection to the server.
+func (x *examination) upgrade(ctx context.Context, c net.Conn) (*link, *http.Response, error) {
+	wait, cancel := x.patience(ctx)
+	defer cancel()
+	bounded := &boundedConn{Conn: c, left: dial.MaxResponse}
+	ws, response, err := x.dialer.Upgrade(wait, bounded)
+	if err != nil {
+		return nil, response, err
+	}
+	bounded.left = -1
+	return newLink(ws, x.options.MaxInbound), response, nil
+}
+
+// A boundedConn ends when more than so many bytes have come, unless left is negative.
+type boundedConn struct {
+	net.Conn
+	left int
+}
+
+func (c *boundedConn) Read(p []byte) (int, error) {
+	switch {
+	case c.left < 0:
+		return c.Conn.Read(p)
+	case c.left == 0:
+		return 0, errors.New("the answer is too long")
+	}
+	n, err := c.Conn.Read(p[:min(len(p), c.left)])
+	c.left -= n
+	return n, err
+}
+
+// statusAdvice says what a status instead of 101 usually means.
+func statusAdvice(status int) string {
+	switch status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return "a gateway answers, which cannot reach Vantiq behind it: is the server running? If it is, the gateway may not know targetServer's address"
+	case http.StatusProxyAuthRequired:
+		return "a proxy answers that wants a user name and a password: set proxy=http://USER:PASSWORD@HOST:PORT"
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "something before Vantiq wants to know who is there (Vantiq itself asks later, on the WebSocket): " + dial.NotVantiq
+	case http.StatusTooManyRequests:
+		return "the server is being asked too often: wait, and try again"
+	}
+	if 300 <= status && status < 400 {
+		return "set targetServer to the address that it points to, if that is your Vantiq server"
+	}
+	return dial.NotVantiq + " It is what a browser shows for Vantiq, without what follows the host"
+}
+
+var (
+	unseen = regexp.MustCompile(`(?is)<(script|style|head)\b.*?(</(script|style|head)>|$)`)
+	tag    = regexp.MustCompile(`<[^>]*>`)
+)
+
+// words returns the beginning of what a response says to people.
+func words(response *http.Response) string {
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 1024))
+	text := string(body)
+	if strings.Contains(response.Header.Get("Content-Type"), "html") || strings.HasPrefix(strings.TrimSpace(text), "<") {
+		text = tag.ReplaceAllString(unseen.ReplaceAllString(text, " "), " ")
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	const limit = 160
+	if runes := []rune(strings.ToValidUTF8(text, "")); len(runes) > limit {
+		text = string(runes[:limit]) + "…"
+	}
+	server := response.Header.Get("Server")
+	switch {
+	case text == "" && server == "":
+		return ""
+	case text == "":
+		return fmt.Sprintf(" (%.60s)", server)
+	case server == "":
+		return fmt.Sprintf(": %q", text)
+	}
+	return fmt.Sprintf(" (%.60s): %q", server, text)
+}
