@@ -61,11 +61,13 @@ func newTool(stdout, stderr io.Writer) *cli.Command {
 			publishCommand(),
 			queryCommand(),
 			watchCommand(),
+			doctorCommand(),
 		},
 	}, `
 vantiqdev run ./examples/echo-connector    run a connector with a local Vantiq, and see what they say to each other
 vantiqdev serve                            be a local Vantiq for connectors in any language
 vantiqdev publish '{"text":"hello"}'       publish to the source of a running one
+vantiqdev doctor                           find out why a connector does not reach Vantiq
 `)
 }
 

@@ -28,11 +28,12 @@ type stream struct {
 type style string
 
 const (
-	plain style = ""
-	dim   style = "2"
-	red   style = "31"
-	green style = "32"
-	cyan  style = "36"
+	plain  style = ""
+	dim    style = "2"
+	red    style = "31"
+	green  style = "32"
+	yellow style = "33"
+	cyan   style = "36"
 )
 
 // Marks at the beginning of a line.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,7 +83,8 @@ var (
 func (x *examination) examineFile(s *Step, problems []*connectorset.ConfigError) {
 	for _, p := range problems {
 		if p.Key == "" && p.Line == 0 {
-			s.fail(p.Error(), "run doctor where the connector runs, or name the file with -config FILE")
+			text := strings.TrimSuffix(p.Error(), ": "+fs.ErrNotExist.Error()) // it says so
+			s.fail(text, "run doctor where the connector runs, or name the file with -config FILE")
 			return
 		}
 	}
@@ -144,14 +146,14 @@ func (x *examination) examineToken(s *Step, problems []*connectorset.ConfigError
 		}
 		x.token = protocol.Secret(text)
 		x.hide(x.token)
-		s.ok("authTokenFile " + file)
+		s.ok("from authTokenFile " + file)
 	case string(x.token) == environment:
-		s.ok("the environment variable " + tokenVariable)
+		s.ok("from the environment variable " + tokenVariable)
 	default:
-		s.ok("authToken in " + x.config.File())
+		s.ok("from authToken in " + x.config.File())
 	}
 	for _, w := range warnings {
-		if slices.Contains(tokenKeys, w.Key) {
+		if slices.Contains(tokenKeys, w.Key) && !unknown(w) {
 			s.doubt(w.String())
 		}
 	}
@@ -230,6 +232,9 @@ func (x *examination) prepare() *connectorset.ConnectorSet {
 		return nil // it has been said what is wrong
 	}
 	x.options = options[0]
+	if x.wrong["tcpProbeHost"] || x.wrong["tcpProbePort"] {
+		x.options.Probe = nil
+	}
 	if reachable {
 		x.dialer = x.newDialer()
 	}

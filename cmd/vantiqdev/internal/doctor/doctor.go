@@ -88,7 +88,7 @@ func (x *examination) walk(ctx context.Context) {
 	}
 	switch {
 	case !x.Connect:
-		x.notReached("not tried, as that might take them from a running connector for a moment; -connect does", Source)
+		x.notReached("not tried, as that might come between a running connector and its source; -connect does", Source)
 	default:
 		l = x.connectSources(ctx, l)
 	}

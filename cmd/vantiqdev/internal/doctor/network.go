@@ -42,7 +42,7 @@ func (x *examination) newDialer() *dial.Dialer {
 	}
 	return &dial.Dialer{
 		Target:          target,
-		Header:          x.options.Header,
+		Header:          dial.Header(x.options.Header),
 		TLS:             dial.TLSConfig(x.options.TLS, target.Hostname()),
 		Network:         x.open,
 		Proxy:           proxy,
@@ -88,7 +88,7 @@ func (x *examination) reach(ctx context.Context) (l *link, ok bool) {
 			return nil, false
 		}
 	} else {
-		x.notReached("none, as targetServer begins with "+x.scheme(), TLS)
+		x.notReached("none, as targetServer begins with "+x.scheme()+"://", TLS)
 	}
 	ok = x.step(ctx, Upgrade, func(ctx context.Context, s *Step) { l = x.examineUpgrade(ctx, s, c) })
 	return l, ok

@@ -77,10 +77,11 @@ func (s *Step) fail(detail string, advice ...string) {
 
 // doubt makes a step a warning that is right otherwise.
 func (s *Step) doubt(advice ...string) {
-	if s.Status == OK {
+	before := len(s.Advice)
+	s.advise(advice...)
+	if s.Status == OK && len(s.Advice) > before {
 		s.Status = Warning
 	}
-	s.advise(advice...)
 }
 
 func (s *Step) advise(advice ...string) {

@@ -51,7 +51,7 @@ func (x *examination) examineTLS(ctx context.Context, s *Step, plain net.Conn) n
 		s.Detail += "; trusted through " + called(root.Subject.CommonName, root.Subject.String()) + x.authorities()
 	}
 	if left := time.Until(leaf.NotAfter); left < 14*24*time.Hour {
-		s.doubt(fmt.Sprintf("the certificate expires %s: it must be renewed until then", when(leaf.NotAfter)))
+		s.doubt(fmt.Sprintf("the certificate must be renewed within %s", distance(time.Until(leaf.NotAfter))))
 	}
 	switch {
 	case wanted && shown:
@@ -99,38 +99,28 @@ func (x *examination) explainTLS(ctx context.Context, s *Step, err error) {
 
 // explainCertificate says what is wrong with the certificate of the server: all that can be told, as one problem hides others.
 func (x *examination) explainCertificate(s *Step, leaf *x509.Certificate, err error) {
-	s.fail(fmt.Sprintf("the certificate is for %s, issued by %s, valid from %s to %s", names(leaf), issuer(leaf),
-		day(leaf.NotBefore), day(leaf.NotAfter)))
+	var wrong, advice []string
+	blame := func(what, hint string) { wrong, advice = append(wrong, what), append(advice, hint) }
 	now := time.Now()
 	switch {
 	case now.After(leaf.NotAfter):
-		s.advise("it expired " + when(leaf.NotAfter) + "; " + expiredHint)
+		blame("expired "+when(leaf.NotAfter), dial.Hint(x509.CertificateInvalidError{Reason: x509.Expired}))
 	case now.Before(leaf.NotBefore):
-		s.advise("it is not valid yet, only " + when(leaf.NotBefore) + ": is this machine's clock right? It says " +
-			now.UTC().Format("2006-01-02 15:04 MST"))
+		blame("is not valid before "+when(leaf.NotBefore), "is this machine's clock right? It says "+now.UTC().Format("2006-01-02 15:04 MST"))
 	}
-	var wrongHost x509.HostnameError
-	if wrong := leaf.VerifyHostname(x.dialer.TLS.ServerName); errors.As(wrong, &wrongHost) {
-		s.advise(fmt.Sprintf("it is not for %s; %s", x.dialer.TLS.ServerName, dial.Hint(wrong)))
+	if wrongHost := leaf.VerifyHostname(x.dialer.TLS.ServerName); wrongHost != nil {
+		blame("is not for "+x.dialer.TLS.ServerName, dial.Hint(wrongHost))
 	}
 	var unknownAuthority x509.UnknownAuthorityError
 	if errors.As(err, &unknownAuthority) {
-		s.advise("who issued it is not trusted" + x.notAmong() + "; " + dial.Hint(err))
+		blame("comes from an authority that is not "+cmp.Or(strings.TrimSpace(x.authorities()), "trusted by this machine"), dial.Hint(err))
 	}
-	if len(s.Advice) == 0 {
-		s.advise(err.Error(), dial.Hint(err))
+	if len(wrong) == 0 {
+		blame("is not accepted: "+err.Error(), dial.Hint(err))
 	}
+	s.fail("the certificate "+strings.Join(wrong, ", and "), advice...)
+	s.advise(fmt.Sprintf("it is for %s, issued by %s, valid from %s to %s", names(leaf), issuer(leaf), day(leaf.NotBefore), day(leaf.NotAfter)))
 }
-
-// notAmong says where the authority is missing, if that is not the system.
-func (x *examination) notAmong() string {
-	if x.config.TLSCAFile == "" {
-		return ""
-	}
-	return ", as it is not" + x.authorities()
-}
-
-var expiredHint = dial.Hint(x509.CertificateInvalidError{Reason: x509.Expired})
 
 // names lists what a certificate is for, but not hundreds.
 func names(c *x509.Certificate) string {
@@ -161,15 +151,18 @@ func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
 
 // when returns a day, and how far away it is.
 func when(t time.Time) string {
-	away, form := time.Until(t), "in %s"
+	away := time.Until(t)
 	if away < 0 {
-		away, form = -away, "%s ago"
+		return fmt.Sprintf("%s (%s ago)", day(t), distance(-away))
 	}
-	distance := count(int(away.Hours()), "hour", "hours")
-	if away >= 48*time.Hour {
-		distance = count(int(away.Hours()/24), "day", "days")
+	return fmt.Sprintf("%s (in %s)", day(t), distance(away))
+}
+
+func distance(d time.Duration) string {
+	if d < 48*time.Hour {
+		return count(int(d.Hours()), "hour", "hours")
 	}
-	return day(t) + " (" + fmt.Sprintf(form, distance) + ")"
+	return count(int(d.Hours()/24), "day", "days")
 }
 
 // hungUp reports whether the peer ended the connection.

@@ -29,7 +29,7 @@ func (x *examination) examineUpgrade(ctx context.Context, s *Step, c net.Conn) *
 	case plain && (response == nil || response.StatusCode == http.StatusBadRequest) && !timedOut(err) && x.speaksTLS(ctx):
 		s.fail(x.dialer.Address()+" speaks TLS, not HTTP", "targetServer should begin with https:// there, or name the port for HTTP")
 	case errors.Is(err, websocket.ErrBadHandshake) && response != nil:
-		s.fail(dial.DescribeResponse(response)+words(response), statusAdvice(response.StatusCode))
+		s.fail(dial.DescribeResponse(response)+words(response), statusAdvice(response))
 	case timedOut(err):
 		s.fail(x.reason(err), "something listens there and says nothing: "+dial.NotVantiq)
 	default:
@@ -74,8 +74,11 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 }
 
 // statusAdvice says what a status instead of 101 usually means.
-func statusAdvice(status int) string {
-	switch status {
+func statusAdvice(response *http.Response) string {
+	if _, err := response.Location(); err == nil {
+		return "set targetServer to the address that it points to, if that is your Vantiq server"
+	}
+	switch response.StatusCode {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return "a gateway answers, which cannot reach Vantiq behind it: is the server running? If it is, the gateway may not know targetServer's address"
 	case http.StatusProxyAuthRequired:
@@ -84,9 +87,6 @@ func statusAdvice(status int) string {
 		return "something before Vantiq wants to know who is there (Vantiq itself asks later, on the WebSocket): " + dial.NotVantiq
 	case http.StatusTooManyRequests:
 		return "the server is being asked too often: wait, and try again"
-	}
-	if 300 <= status && status < 400 {
-		return "set targetServer to the address that it points to, if that is your Vantiq server"
 	}
 	return dial.NotVantiq + " It is what a browser shows for Vantiq, without what follows the host"
 }
@@ -98,6 +98,9 @@ var (
 
 // words returns the beginning of what a response says to people.
 func words(response *http.Response) string {
+	if _, err := response.Location(); err == nil {
+		return "" // that has been said
+	}
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 1024))
 	text := string(body)
 	if strings.Contains(response.Header.Get("Content-Type"), "html") || strings.HasPrefix(strings.TrimSpace(text), "<") {

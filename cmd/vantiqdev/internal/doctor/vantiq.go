@@ -162,21 +162,22 @@ func outline(config protocol.Document) string {
 
 // refusalAdvice guesses which refusal it is: the texts of real servers are not written down anywhere.
 func refusalAdvice(refused *protocol.StatusError) []string {
-	const missing = "create the source in the namespace of the token, with a type whose base is EXTENSION, and check the spelling in sources: upper and lower case count"
-	const taken = "another connector has it. Doctor uses a reconnect secret of its own, so that it never takes a source from a running " +
-		"connector; one with the secret of that connector (reconnectSecret) may take it"
-	const ghost = "if none is running, Vantiq has not noticed yet that the last one is gone: try again in a minute"
 	text := strings.ToLower(refused.Error())
-	contains := func(parts ...string) bool {
+	says := func(parts ...string) bool {
 		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
 	}
-	switch {
-	case refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden:
+	switch status := refused.Status; {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return []string{"the token may not use this source: create one in the source's namespace"}
-	case refused.Status == http.StatusConflict || contains("already", "another connector", "in use"):
-		return []string{taken, ghost}
-	case refused.Status == http.StatusNotFound || contains("not found", "not exist", "no such", "unknown"):
-		return []string{missing}
+	case status == http.StatusConflict, says("already", "another connector", "in use"):
+		return []string{
+			"another connector has it, and keeps it: the reconnect secret of doctor is a fresh one, never the configured one",
+			"a connector with this configuration may fare better: it takes over from one that has the same reconnectSecret",
+			"if no other connector runs, Vantiq has not noticed yet that the last one is gone: try again in a minute",
+		}
+	case status == http.StatusNotFound, says("not found", "not exist", "no such", "unknown"):
+		return []string{"create the source in the namespace of the token, with a type whose base is EXTENSION; if it is there, " +
+			"compare the spelling in sources: upper and lower case count"}
 	}
-	return []string{"if it does not exist: " + missing, "if it exists, perhaps " + taken, ghost}
+	return []string{"does it exist in the token's namespace, and is no other connector using it? A connector tries again for ever"}
 }

@@ -1,0 +1,636 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vantiq-go/connectorsdk/connector"
+	"github.com/vantiq-go/connectorsdk/health"
+	"github.com/vantiq-go/connectorsdk/protocol"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+// Every secret of these tests ends like this, so that it is easily found where it must not be.
+const hush = "that-nobody-may-see"
+
+const (
+	goodToken   = "token-" + hush
+	wrongToken  = "wrong-token-" + hush
+	fixedSecret = "secret-" + hush
+	password    = "pass word-" + hush
+)
+
+// A patient is a directory with a configuration, which doctor examines.
+type patient struct {
+	*testing.T
+	lines []string // of server.config
+	file  string
+}
+
+// configure adds lines to the configuration, which has what is required but for the targetServer.
+func (p *patient) configure(lines ...string) { p.lines = append(p.lines, lines...) }
+
+// target sets the targetServer.
+func (p *patient) target(url string) { p.configure("targetServer=" + url) }
+
+// without removes a property.
+func (p *patient) without(name string) {
+	var kept []string
+	for _, line := range p.lines {
+		if !strings.HasPrefix(line, name+"=") {
+			kept = append(kept, line)
+		}
+	}
+	p.lines = kept
+}
+
+// write writes a file beside the configuration and returns its name.
+func (p *patient) write(name, text string) string {
+	p.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		p.Fatal(err)
+	}
+	return name
+}
+
+// vantiq starts a local Vantiq with a source EchoSource, and makes it the targetServer.
+func (p *patient) vantiq(options ...vantiqtest.Option) (*vantiqtest.Server, *vantiqtest.Source) {
+	server := vantiqtest.NewServer(append(options, vantiqtest.WithToken(goodToken))...)
+	p.Cleanup(server.Close)
+	p.target(server.URL())
+	return server, server.Source("EchoSource", map[string]any{"general": map[string]any{"password": password}, "prefix": "> "})
+}
+
+// listen calls serve with each connection to a port, and returns the address. The connections are closed at the end.
+func (p *patient) listen(serve func(net.Conn)) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		p.Fatal(err)
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			p.Cleanup(func() { _ = c.Close() })
+			serve(c)
+		}
+	}()
+	p.Cleanup(func() {
+		_ = listener.Close()
+		<-over
+	})
+	return listener.Addr().String()
+}
+
+// web starts an HTTP server, and makes it the targetServer.
+func (p *patient) web(handle http.HandlerFunc) {
+	server := httptest.NewServer(handle)
+	p.Cleanup(server.Close)
+	p.target(server.URL)
+}
+
+// A call is a command line in a situation.
+type call struct {
+	name  string
+	args  string
+	code  int
+	setUp func(*patient)
+}
+
+var calls = []call{
+	{"right", "-connect", 0, func(p *patient) {
+		server, source := p.vantiq()
+		server.Source("Second", nil)
+		p.configure("sources=EchoSource, Second", "tcpProbeHost=127.0.0.1", "tcpProbePort="+freePort(p.T))
+		p.Cleanup(func() {
+			if n := source.Sessions(); n != 1 {
+				p.Errorf("the source had %d sessions", n)
+			}
+		})
+	}},
+	{"right with TLS", "", 0, func(p *patient) {
+		ca := newAuthority(p.T)
+		_, source := p.vantiq(vantiqtest.WithTLS(ca.serverConfig(time.Hour*-1, time.Hour*24*100+time.Hour, "127.0.0.1", "vantiq.example.com")))
+		p.configure("tlsCaFile=" + p.write("ca.pem", ca.pem))
+		p.Cleanup(func() {
+			if connects := source.Connects(); len(connects) > 0 {
+				p.Error("it has tried to connect the source without -connect")
+			}
+		})
+	}},
+	{"right in serverConfig", "", 0, func(p *patient) {
+		p.vantiq()
+		if err := os.Mkdir("serverConfig", 0o700); err != nil {
+			p.Fatal(err)
+		}
+		p.file = filepath.Join("serverConfig", "server.config")
+		p.write("server.config", "")
+	}},
+	{"right with -config", "-config my.config", 0, func(p *patient) {
+		p.vantiq()
+		p.file = "my.config"
+	}},
+
+	// The configuration.
+	{"no file", "", 1, func(p *patient) { p.file = "" }},
+	{"no such file", "-config other.config", 1, func(*patient) {}},
+	{"unknown key", "", 0, func(p *patient) {
+		p.vantiq()
+		p.configure("tcpPropePort=8001", "authtoken2=x", "CONNECTOR_AUTH_TOKEN="+wrongToken)
+	}},
+	{"several bad values", "", 1, func(p *patient) {
+		p.vantiq()
+		p.configure("tcpProbePort=http", "pingInterval=soon", "maxQueries=-1", "outboxFull=wait", "reconnectSecret="+fixedSecret)
+	}},
+	{"bad target", "", 1, func(p *patient) { p.target("ftp://user:" + hush + "@vantiq.example.com") }},
+	{"bad TLS file", "", 1, func(p *patient) {
+		p.target("https://vantiq.invalid")
+		p.configure("tlsCaFile=" + p.write("ca.pem", "nothing"))
+	}},
+	{"no token", "", 1, func(p *patient) {
+		p.vantiq()
+		p.without("authToken")
+	}},
+	{"no sources", "", 1, func(p *patient) {
+		p.vantiq()
+		p.without("sources")
+	}},
+	{"authTokenFile missing", "", 1, func(p *patient) {
+		p.vantiq()
+		p.without("authToken")
+		p.configure("authTokenFile=run/token")
+	}},
+	{"authTokenFile", "", 0, func(p *patient) {
+		p.vantiq()
+		p.without("authToken")
+		p.configure("authTokenFile=" + p.write("token", goodToken+"\n"))
+	}},
+	{"token of the environment", "", 0, func(p *patient) {
+		p.vantiq()
+		p.without("authToken")
+		p.Setenv("CONNECTOR_AUTH_TOKEN", goodToken)
+	}},
+	{"another token in the environment", "", 0, func(p *patient) {
+		p.vantiq()
+		p.Setenv("CONNECTOR_AUTH_TOKEN", wrongToken)
+	}},
+	{"odd token", "", 1, func(p *patient) {
+		p.vantiq()
+		p.without("authToken")
+		p.Setenv("CONNECTOR_AUTH_TOKEN", `"`+goodToken+` and more"`)
+	}},
+
+	// The way to the server.
+	{"wrong host", "", 1, func(p *patient) {
+		resolveNothing(p)
+		p.target("https://vantiq.invalid")
+	}},
+	{"wrong port", "", 1, func(p *patient) { p.target("http://127.0.0.1:" + freePort(p.T)) }},
+	{"silence after TCP", "-timeout 1s", 1, func(p *patient) { p.target("https://" + p.listen(func(net.Conn) {})) }},
+	{"proxy", "-connect", 0, func(p *patient) {
+		p.vantiq()
+		p.configure("proxy=http://someone:" + escaped(password) + "@" + p.proxy())
+	}},
+	{"proxy refuses", "", 1, func(p *patient) {
+		p.target("https://vantiq.example.com")
+		p.configure("proxy=http://someone:" + escaped("other "+password) + "@" + p.proxy())
+	}},
+	{"proxy unreachable", "", 1, func(p *patient) {
+		p.target("https://vantiq.example.com")
+		p.configure("proxy=127.0.0.1:" + freePort(p.T))
+	}},
+	{"proxy is none", "-timeout 1s", 1, func(p *patient) {
+		p.target("https://vantiq.example.com")
+		p.configure("proxy=socks5://" + p.listen(func(c net.Conn) { _ = c.Close() }))
+	}},
+
+	// TLS.
+	{"HTTP instead of HTTPS", "", 1, func(p *patient) {
+		server, _ := p.vantiq()
+		p.target(strings.Replace(server.URL(), "http://", "https://", 1))
+	}},
+	{"HTTPS instead of HTTP", "", 1, func(p *patient) {
+		server, _ := p.vantiq(vantiqtest.WithTLS(nil))
+		p.target(strings.Replace(server.URL(), "https://", "http://", 1))
+	}},
+	{"expired certificate", "", 1, func(p *patient) {
+		ca := newAuthority(p.T)
+		p.vantiq(vantiqtest.WithTLS(ca.serverConfig(-time.Hour*24*10, -time.Hour*24*3-time.Hour, "127.0.0.1")))
+		p.configure("tlsCaFile=" + p.write("ca.pem", ca.pem))
+	}},
+	{"certificate not yet valid", "", 1, func(p *patient) {
+		ca := newAuthority(p.T)
+		p.vantiq(vantiqtest.WithTLS(ca.serverConfig(time.Hour*25+time.Minute, time.Hour*24*10, "127.0.0.1")))
+		p.configure("tlsCaFile=" + p.write("ca.pem", ca.pem))
+	}},
+	{"certificate expires soon", "", 0, func(p *patient) {
+		ca := newAuthority(p.T)
+		p.vantiq(vantiqtest.WithTLS(ca.serverConfig(-time.Hour, time.Hour*24*5+time.Hour, "127.0.0.1")))
+		p.configure("tlsCaFile=" + p.write("ca.pem", ca.pem))
+	}},
+	{"unknown CA", "", 1, func(p *patient) {
+		p.vantiq(vantiqtest.WithTLS(newAuthority(p.T).serverConfig(-time.Hour, time.Hour*24*100+time.Hour, "127.0.0.1")))
+	}},
+	{"another CA", "", 1, func(p *patient) {
+		p.vantiq(vantiqtest.WithTLS(newAuthority(p.T).serverConfig(-time.Hour, time.Hour*24*100+time.Hour, "127.0.0.1")))
+		p.configure("tlsCaFile=" + p.write("ca.pem", newAuthority(p.T).pem))
+	}},
+	{"wrong name in the certificate", "", 1, func(p *patient) {
+		ca := newAuthority(p.T)
+		p.vantiq(vantiqtest.WithTLS(ca.serverConfig(-time.Hour, time.Hour*24*100+time.Hour, "vantiq.example.com", "*.example.com")))
+		p.configure("tlsCaFile=" + p.write("ca.pem", ca.pem))
+	}},
+	{"client certificate wanted", "", 1, func(p *patient) {
+		ca := newAuthority(p.T)
+		p.vantiq(vantiqtest.WithTLS(ca.wantingClients(ca.serverConfig(-time.Hour, time.Hour*24*100+time.Hour, "127.0.0.1"))))
+		p.configure("tlsCaFile=" + p.write("ca.pem", ca.pem))
+	}},
+	{"client certificate shown", "", 0, func(p *patient) {
+		ca := newAuthority(p.T)
+		p.vantiq(vantiqtest.WithTLS(ca.wantingClients(ca.serverConfig(-time.Hour, time.Hour*24*100+time.Hour, "127.0.0.1"))))
+		certificate, key := ca.client()
+		p.configure("tlsCaFile="+p.write("ca.pem", ca.pem), "tlsCertFile="+p.write("client.pem", certificate), "tlsKeyFile="+p.write("client.key", key))
+	}},
+	{"TLS not verified", "", 0, func(p *patient) {
+		p.vantiq(vantiqtest.WithTLS(newAuthority(p.T).serverConfig(-time.Hour, time.Hour*24*100+time.Hour, "127.0.0.1")))
+		p.configure(`connectKWArgs={"disableSslVerification": true}`)
+	}},
+
+	// The WebSocket.
+	{"redirect", "", 1, func(p *patient) {
+		p.web(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://www.example.com/vantiq", http.StatusMovedPermanently)
+		})
+	}},
+	{"not found", "", 1, func(p *patient) { p.web(http.NotFound) }},
+	{"bad gateway", "", 1, func(p *patient) {
+		p.web(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Server", "gate/1.0")
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = fmt.Fprint(w, "<html><head><title>502</title></head><body><h1>502 Bad Gateway</h1>\n<p>no upstream for \x1b[31m"+goodToken+"</p></body></html>")
+		})
+	}},
+	{"silence instead of an upgrade", "-timeout 1s", 1, func(p *patient) { p.target("http://" + p.listen(func(net.Conn) {})) }},
+
+	// The token.
+	{"wrong token", "", 1, func(p *patient) {
+		p.vantiq()
+		p.without("authToken")
+		p.configure("authToken=" + wrongToken)
+	}},
+	{"token repeated by the server", "", 1, func(p *patient) {
+		server, _ := p.vantiq()
+		server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Answer: `{"status":400,"body":[{"code":"bad","message":"what is ` + goodToken + `?"}]}`})
+	}},
+	{"Vantiq is busy", "", 1, func(p *patient) {
+		server, _ := p.vantiq()
+		server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Answer: `{"status":503,"body":"starting"}`})
+	}},
+	{"link closed by the server", "", 1, func(p *patient) {
+		server, _ := p.vantiq()
+		server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Ignore: true, Drop: 1012})
+	}},
+	{"silence after the upgrade", "-timeout 1s", 1, func(p *patient) {
+		server, _ := p.vantiq()
+		server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Ignore: true})
+	}},
+
+	// The sources.
+	{"missing source", "-connect", 1, func(p *patient) {
+		server, _ := p.vantiq()
+		server.Source("Third", nil)
+		p.configure("sources=echoSource,Third")
+	}},
+	{"source taken", "-connect", 1, func(p *patient) {
+		server, source := p.vantiq()
+		p.configure("reconnectSecret=" + fixedSecret)
+		runConnector(p, server, source)
+		p.Cleanup(func() {
+			if connects := source.Connects(); len(connects) != 2 || connects[1].Refused == nil || connects[1].Secret == connects[0].Secret || source.Sessions() != 1 {
+				p.Errorf("the connector that runs was not left in peace: %+v", connects)
+			}
+		})
+	}},
+	{"reactivation window", "-connect -timeout 1s", 1, func(p *patient) {
+		_, source := p.vantiq()
+		source.Reactivating(1000)
+	}},
+	{"end of the reactivation window", "-connect", 0, func(p *patient) {
+		_, source := p.vantiq()
+		source.Reactivating(2)
+	}},
+	{"another refusal", "-connect", 1, func(p *patient) {
+		_, source := p.vantiq()
+		source.Refuse(1, &protocol.StatusError{Status: 500, Details: []protocol.Detail{{Message: "the node is overloaded"}}})
+	}},
+	{"silence after connectExtension", "-connect -timeout 1s", 1, func(p *patient) {
+		server, _ := p.vantiq()
+		server.Inject(vantiqtest.Fault{Op: protocol.OpConnectExtension, Ignore: true, Times: -1})
+	}},
+
+	// The health port.
+	{"blocked probe port", "", 1, func(p *patient) {
+		p.vantiq()
+		_, port, _ := net.SplitHostPort(p.listen(func(net.Conn) {}))
+		p.configure("tcpProbeHost=127.0.0.1", "tcpProbePort="+port)
+	}},
+	{"probe port of a connector", "", 0, func(p *patient) {
+		p.vantiq()
+		probe := health.NewProbe("127.0.0.1:0")
+		if err := probe.DeclareHealthy(); err != nil {
+			p.Fatal(err)
+		}
+		p.Cleanup(probe.Close)
+		p.configure("tcpProbeHost=127.0.0.1", fmt.Sprintf("tcpProbePort=%d", probe.Addr().(*net.TCPAddr).Port))
+	}},
+
+	{"JSON", "-json -connect", 1, func(p *patient) {
+		server, _ := p.vantiq()
+		server.Source("Second", nil)
+		p.configure("sources=EchoSource,Missing", "colour=red", "reconnectSecret="+fixedSecret)
+	}},
+}
+
+func TestDoctor(t *testing.T) {
+	golden, err := filepath.Abs(filepath.Join("testdata", "doctor"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range calls {
+		t.Run(call.name, func(t *testing.T) {
+			transcript := call.transcript(t)
+			if strings.Contains(transcript, hush) {
+				t.Errorf("it shows a secret:\n%s", transcript)
+			}
+			compare(t, filepath.Join(golden, strings.ReplaceAll(call.name, " ", "-")+".txt"), transcript)
+		})
+	}
+}
+
+// compare fails the test unless a file holds text, or writes it.
+func compare(t *testing.T, file, text string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text != string(want) {
+		t.Errorf("it says:\n%s\nwant:\n%s", text, want)
+	}
+}
+
+// transcript runs doctor, and returns what it says with what differs from run to run replaced.
+func (c call) transcript(t *testing.T) string {
+	t.Chdir(t.TempDir())
+	t.Setenv("CONNECTOR_AUTH_TOKEN", "")
+	p := &patient{T: t, file: "server.config",
+		lines: []string{"authToken=" + goodToken, "sources=EchoSource", "tcpProbePort=0"}}
+	c.setUp(p)
+	if p.file != "" {
+		p.write(p.file, lastOfEach(p.lines))
+	}
+	var stdout, stderr bytes.Buffer
+	code := vantiqdev(append([]string{"doctor"}, strings.Fields(c.args)...), &stdout, &stderr)
+	if code != c.code || stderr.Len() > 0 {
+		t.Errorf("exit code %d, stderr %q", code, &stderr)
+	}
+	if strings.Contains(c.args, "-json") && !json.Valid(stdout.Bytes()) {
+		t.Error("it is not JSON")
+	}
+	directory, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := strings.TrimSpace("$ vantiqdev doctor " + c.args)
+	return fmt.Sprintf("%s\n%s(exit code %d)\n", command, normalize(stdout.String(), directory), code)
+}
+
+// lastOfEach returns the lines of a file without those that a later one with the same name replaces.
+func lastOfEach(lines []string) string {
+	var text strings.Builder
+	for i, line := range lines {
+		name, _, _ := strings.Cut(line, "=")
+		again := false
+		for _, later := range lines[i+1:] {
+			again = again || strings.HasPrefix(later, name+"=")
+		}
+		if !again {
+			text.WriteString(line + "\n")
+		}
+	}
+	return text.String()
+}
+
+var volatile = []struct {
+	pattern *regexp.Regexp
+	instead string
+}{
+	{regexp.MustCompile(`(127\.0\.0\.1|\[::\]):\d+`), "$1:PORT"},
+	{regexp.MustCompile(`\bin [\d.]+(µs|ms|s)\b`), "in TIME"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d( \d\d:\d\d UTC)?`), "DATE$1"},
+	{regexp.MustCompile(`DATE \d\d:\d\d UTC`), "DATE TIME"},
+	{regexp.MustCompile(`"ms": [\d.]+`), `"ms": 0`},
+}
+
+func normalize(text, directory string) string {
+	text = strings.ReplaceAll(text, directory, "DIRECTORY")
+	for _, v := range volatile {
+		text = v.pattern.ReplaceAllString(text, v.instead)
+	}
+	return text
+}
+
+// A connector has the source, and its configured reconnect secret.
+func runConnector(p *patient, server *vantiqtest.Server, source *vantiqtest.Source) {
+	c, err := connector.New("EchoSource", connector.Options{
+		TargetServer: server.URL(), AuthToken: goodToken, ReconnectSecret: "EchoSource_" + fixedSecret,
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- c.Run(ctx) }()
+	p.Cleanup(func() {
+		stop()
+		if err := <-over; err != nil {
+			p.Error(err)
+		}
+	})
+	if err := source.WaitConnected(p.Context()); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// Doctor says goodbye, so that Vantiq knows at once that the source is free.
+func TestDoctorLeavesWithANormalClosure(t *testing.T) {
+	t.Chdir(t.TempDir())
+	closed := make(chan error, 10)
+	p := &patient{T: t, lines: []string{"authToken=" + goodToken, "sources=EchoSource", "tcpProbePort=0"}}
+	p.vantiq(vantiqtest.WithObserver(func(e vantiqtest.Event) {
+		if e.Kind == vantiqtest.LinkClosed {
+			closed <- e.Err
+		}
+	}))
+	p.write("server.config", strings.Join(p.lines, "\n"))
+	for _, args := range [][]string{{"doctor"}, {"doctor", "-connect"}} {
+		var out bytes.Buffer
+		if code := vantiqdev(args, &out, &out); code != 0 {
+			t.Errorf("exit code %d: %s", code, &out)
+		}
+		if err := <-closed; err == nil || !strings.Contains(err.Error(), "1000") {
+			t.Errorf("%q: the link was closed with %v", args, err)
+		}
+	}
+}
+
+func TestDoctorIsInterrupted(t *testing.T) {
+	golden, err := filepath.Abs(filepath.Join("testdata", "doctor", "interrupted.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &patient{T: t}
+	w := newWorkplace(t)
+	w.configure("https://" + p.listen(func(net.Conn) {}))
+	c := w.start("doctor", "-timeout", "5m")
+	c.stdout.await(t, "✓ TCP")
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	c.ended(exitFailed)
+	directory, err := filepath.EvalSymlinks(w.directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, golden, "$ vantiqdev doctor -timeout 5m\n"+normalize(c.stdout.String(), directory)+"(exit code 1)\n")
+}
+
+// A name server that knows nothing.
+func resolveNothing(p *patient) {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		p.Fatal(err)
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		query := make([]byte, 1500)
+		for {
+			n, from, err := server.ReadFrom(query)
+			if err != nil {
+				return
+			}
+			_, _ = server.WriteTo(noSuchName(query[:n]), from)
+		}
+	}()
+	before := net.DefaultResolver
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", server.LocalAddr().String())
+	}}
+	p.Cleanup(func() {
+		net.DefaultResolver = before
+		_ = server.Close()
+		<-over
+	})
+}
+
+// noSuchName returns the answer NXDOMAIN to a DNS query.
+func noSuchName(query []byte) []byte {
+	const header = 12
+	end := header
+	for end < len(query) && query[end] != 0 { // the labels of the name
+		end += int(query[end]) + 1
+	}
+	end += 1 + 4 // the empty label, type and class
+	if end > len(query) {
+		return nil
+	}
+	answer := bytes.Clone(query[:end])
+	copy(answer[2:], []byte{0x81, 0x83, 0, 1, 0, 0, 0, 0, 0, 0}) // a response: no such name; one question, nothing else
+	return answer
+}
+
+// proxy starts an HTTP proxy that knows a user, and returns its address.
+func (p *patient) proxy() string {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set("Authorization", r.Header.Get("Proxy-Authorization"))
+		if _, given, _ := r.BasicAuth(); given != password {
+			http.Error(w, "who are you?", http.StatusProxyAuthRequired)
+			return
+		}
+		forward(w, r.Host)
+	}))
+	p.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// forward connects the client of an HTTP request to an address.
+func forward(w http.ResponseWriter, address string) {
+	there, err := net.Dial("tcp", address)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	defer there.Close()
+	here, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	defer here.Close()
+	_, _ = fmt.Fprint(here, "HTTP/1.1 200 OK\r\n\r\n")
+	join(here, there)
+}
+
+// join copies both ways until both connections have ended.
+func join(a, b net.Conn) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		pour(a, b)
+	}()
+	pour(b, a)
+	<-over
+}
+
+// pour copies from one connection to the other until it ends, and passes that on.
+func pour(to, from net.Conn) {
+	buffer := make([]byte, 4096)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			_, _ = to.Write(buffer[:n])
+		}
+		if err != nil {
+			if c, ok := to.(*net.TCPConn); ok && !errors.Is(err, net.ErrClosed) {
+				_ = c.CloseWrite()
+			}
+			return
+		}
+	}
+}
+
+func escaped(text string) string { return strings.ReplaceAll(text, " ", "%20") }
