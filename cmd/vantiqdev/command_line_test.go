@@ -29,6 +29,9 @@ func TestCommandLine(t *testing.T) {
 		{"run -publish {text} x", 2, "", `invalid value "{text}" for flag -publish: not a JSON object`},
 		{"run -query [1] x", 2, "", `invalid value "[1]" for flag -query: not a JSON object`},
 		{"run -config-json 7 x", 2, "", `write it like '{"text":"hello"}', in single quotes`},
+		{"doctor -h", 0, "vantiqdev doctor -connect", ""},
+		{"doctor my.config", 2, "", `what is "my.config"? To read another configuration: -config FILE`},
+		{"doctor -timeout 0s", 2, "", "it must be more than 0, like 10s"},
 		{"run -timeout 0s x", 2, "", `invalid value "0s" for flag -timeout: it must be more than 0, like 30s`},
 	} {
 		t.Run(line.args, func(t *testing.T) {

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -215,9 +217,12 @@ var calls = []call{
 		p.target("https://vantiq.example.com")
 		p.configure("proxy=127.0.0.1:" + freePort(p.T))
 	}},
-	{"proxy is none", "-timeout 1s", 1, func(p *patient) {
+	{"proxy of another kind", "", 1, func(p *patient) {
 		p.target("https://vantiq.example.com")
-		p.configure("proxy=socks5://" + p.listen(func(c net.Conn) { _ = c.Close() }))
+		p.configure("proxy=socks5://" + p.listen(func(c net.Conn) {
+			_, _ = c.Read(make([]byte, 100)) // else the end is a reset, at times
+			_ = c.Close()
+		}))
 	}},
 
 	// TLS.
@@ -264,6 +269,18 @@ var calls = []call{
 	{"client certificate shown", "", 0, func(p *patient) {
 		ca := newAuthority(p.T)
 		p.vantiq(vantiqtest.WithTLS(ca.wantingClients(ca.serverConfig(-time.Hour, time.Hour*24*100+time.Hour, "127.0.0.1"))))
+		certificate, key := ca.client()
+		p.configure("tlsCaFile="+p.write("ca.pem", ca.pem), "tlsCertFile="+p.write("client.pem", certificate), "tlsKeyFile="+p.write("client.key", key))
+	}},
+	{"client certificate refused", "", 1, func(p *patient) {
+		ca := newAuthority(p.T)
+		// TLS 1.2 does not name the authorities that it wants, so that one of another authority is shown.
+		config := ca.wantingClients(ca.serverConfig(-time.Hour, time.Hour*24*100+time.Hour, "127.0.0.1"))
+		config.ClientAuth = tls.RequireAnyClientCert
+		config.ClientCAs = nil
+		config.VerifyPeerCertificate = func([][]byte, [][]*x509.Certificate) error { return errors.New("not you") }
+		config.MaxVersion = tls.VersionTLS12
+		p.vantiq(vantiqtest.WithTLS(config))
 		certificate, key := ca.client()
 		p.configure("tlsCaFile="+p.write("ca.pem", ca.pem), "tlsCertFile="+p.write("client.pem", certificate), "tlsKeyFile="+p.write("client.key", key))
 	}},
@@ -376,7 +393,7 @@ func TestDoctor(t *testing.T) {
 	for _, call := range calls {
 		t.Run(call.name, func(t *testing.T) {
 			transcript := call.transcript(t)
-			if strings.Contains(transcript, hush) {
+			if strings.Contains(transcript, hush) || strings.Contains(transcript, "PRIVATE") {
 				t.Errorf("it shows a secret:\n%s", transcript)
 			}
 			compare(t, filepath.Join(golden, strings.ReplaceAll(call.name, " ", "-")+".txt"), transcript)
@@ -527,6 +544,33 @@ func TestDoctorIsInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	compare(t, golden, "$ vantiqdev doctor -timeout 5m\n"+normalize(c.stdout.String(), directory)+"(exit code 1)\n")
+}
+
+// The environment's proxy is read once per process, so each of these is one.
+func TestDoctorNamesTheProxyOfTheEnvironment(t *testing.T) {
+	proxy := "http://someone:" + escaped(password) + "@127.0.0.1:" + freePort(t)
+	for _, c := range []struct{ variable, value, not, says string }{
+		{"HTTPS_PROXY", proxy, "", "from HTTPS_PROXY cannot be reached: connection refused"},
+		{"https_proxy", proxy, "", "from https_proxy cannot be reached: connection refused"},
+		{"HTTPS_PROXY", "http://someone:%zz" + password + "@x", "", "HTTPS_PROXY is set, but is not the URL of a proxy"},
+		{"HTTPS_PROXY", proxy, "vantiq.invalid", "✓ proxy          none: HTTPS_PROXY is set, but not for this server"},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			for _, name := range []string{"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"} {
+				t.Setenv(name, "")
+			}
+			t.Setenv(c.variable, c.value)
+			t.Setenv("NO_PROXY", c.not)
+			w := newWorkplace(t)
+			w.configure("https://vantiq.invalid")
+			d := w.start("doctor", "-timeout", "1s")
+			_ = d.Wait()
+			d.ended(exitFailed, c.says)
+			if strings.Contains(d.stdout.String()+d.stderr.String(), hush) {
+				t.Error("it shows the password")
+			}
+		})
+	}
 }
 
 // A name server that knows nothing.

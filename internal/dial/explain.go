@@ -38,10 +38,13 @@ func Hint(err error) string {
 	case errors.As(err, &notTLS):
 		return "the server does not speak TLS at this port: does targetServer want http, or another port?"
 	case strings.Contains(err.Error(), "tls: certificate required"), strings.Contains(err.Error(), "tls: bad certificate"):
-		return "the server wants a client certificate: set tlsCertFile and tlsKeyFile"
+		return ClientCertificateWanted
 	}
 	return ""
 }
+
+// ClientCertificateWanted is what to do about a server that ends the connection for want of a certificate.
+const ClientCertificateWanted = "the server wants a client certificate: set tlsCertFile and tlsKeyFile"
 
 // NotVantiq is what to ask when somebody else seems to listen at an address.
 const NotVantiq = "is targetServer the address of a Vantiq server?"

@@ -56,6 +56,9 @@ type examination struct {
 
 	dialer  *dial.Dialer
 	dialled attempt // the last TCP connection that dialer opened, or could not open
+
+	certificateWanted bool // by the server, of this side
+	certificateShown  bool
 }
 
 func (x *examination) run(ctx context.Context) {
@@ -82,16 +85,15 @@ func (x *examination) walk(ctx context.Context) {
 	if !ok {
 		return
 	}
-	defer func() { l.leave() }()
+	defer l.leave()
 	if x.token == "" || !x.step(ctx, Accepted, func(ctx context.Context, s *Step) { x.presentToken(ctx, s, l) }) {
 		return
 	}
-	switch {
-	case !x.Connect:
+	if !x.Connect {
 		x.notReached("not tried, as that might come between a running connector and its source; -connect does", Source)
-	default:
-		l = x.connectSources(ctx, l)
+		return
 	}
+	x.connectSources(ctx, l)
 }
 
 // errPatience ends a wait.

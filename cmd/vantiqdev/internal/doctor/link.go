@@ -83,7 +83,7 @@ func (l *link) connect(ctx context.Context, source string, secret protocol.Secre
 // leavePatience is for the answer to a close frame.
 const leavePatience = time.Second
 
-// leave closes the link politely, with 1000. Leaving a link that is broken, or nil, does no harm.
+// leave closes the link politely, with 1000. Leaving a link again, or one that is broken or nil, does no harm.
 func (l *link) leave() {
 	if l == nil {
 		return

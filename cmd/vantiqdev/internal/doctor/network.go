@@ -108,11 +108,15 @@ func (x *examination) examineProxy(ctx context.Context, s *Step) (c net.Conn, di
 	}
 	via, err := x.dialer.Proxy(x.dialer.Target)
 	switch {
-	case err != nil: // its text quotes the password
-		s.fail("the proxy named in "+origin+" is not a URL", "use one like http://proxy.example.com:3128, or the property proxy=none")
+	case err != nil:
+		s.fail(err.Error(), "correct it, or set the property proxy; proxy=none is for none")
 		return nil, false
 	case via == nil && x.config.Proxy != nil:
 		s.ok("none, as the configuration says")
+		return nil, true
+	case via == nil && len(variables) > 0 && !isProxyURL(os.Getenv(variables[0])):
+		s.ok("none")
+		s.doubt(origin + " is set, but is not the URL of a proxy, like http://proxy.example.com:3128, and is ignored")
 		return nil, true
 	case via == nil && len(variables) > 0:
 		s.ok("none: " + origin + " is set, but not for this server (NO_PROXY, or a loopback address)")
@@ -169,6 +173,15 @@ func proxyVariables(target *url.URL) (names []string) {
 		}
 	}
 	return nil
+}
+
+// isProxyURL reports whether net/http makes a URL of a variable's value.
+func isProxyURL(value string) bool {
+	_, err := url.Parse(value)
+	if err != nil {
+		_, err = url.Parse("http://" + value)
+	}
+	return err == nil
 }
 
 // resolve looks the server's name up, as a connector's dialer does.

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
@@ -149,7 +150,7 @@ func (x *examination) clean(text string) string {
 	}
 	const limit = 1000
 	if len(text) > limit {
-		text = text[:limit] + "…"
+		text = strings.ToValidUTF8(text[:limit], "") + "…"
 	}
 	return protocol.Printable(text)
 }

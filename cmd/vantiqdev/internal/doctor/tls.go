@@ -20,14 +20,13 @@ import (
 func (x *examination) examineTLS(ctx context.Context, s *Step, plain net.Conn) net.Conn {
 	wait, cancel := x.patience(ctx)
 	defer cancel()
-	var wanted, shown bool
 	watching := *x.dialer
 	watching.TLS = x.dialer.TLS.Clone()
 	watching.TLS.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		wanted = true
+		x.certificateWanted = true
 		for i := range x.dialer.TLS.Certificates { // as without this function
 			if c := &x.dialer.TLS.Certificates[i]; request.SupportsCertificate(c) == nil {
-				shown = true
+				x.certificateShown = true
 				return c, nil
 			}
 		}
@@ -54,11 +53,11 @@ func (x *examination) examineTLS(ctx context.Context, s *Step, plain net.Conn) n
 		s.doubt(fmt.Sprintf("the certificate must be renewed within %s", distance(time.Until(leaf.NotAfter))))
 	}
 	switch {
-	case wanted && shown:
+	case x.certificateShown:
 		s.Detail += "; the server asked for a client certificate and was shown tlsCertFile"
-	case wanted && len(x.dialer.TLS.Certificates) > 0:
+	case x.certificateWanted && len(x.dialer.TLS.Certificates) > 0:
 		s.doubt("the server asks for a client certificate, but not for one of the authority that issued tlsCertFile")
-	case wanted:
+	case x.certificateWanted:
 		s.doubt("the server asks for a client certificate: if it insists on one, set tlsCertFile and tlsKeyFile")
 	}
 	return c
@@ -87,6 +86,8 @@ func (x *examination) explainTLS(ctx context.Context, s *Step, err error) {
 	}
 	advice := dial.Hint(err)
 	switch {
+	case x.certificateShown:
+		advice = certificateRefused
 	case timedOut(err):
 		advice = "something listens there that does not speak TLS: check the port in targetServer"
 	case strings.Contains(err.Error(), "protocol version"):
@@ -96,6 +97,8 @@ func (x *examination) explainTLS(ctx context.Context, s *Step, err error) {
 	}
 	s.fail(x.reason(err), advice)
 }
+
+const certificateRefused = "does the server accept the client certificate in tlsCertFile? It must be of an authority that the server trusts, and valid still"
 
 // explainCertificate says what is wrong with the certificate of the server: all that can be told, as one problem hides others.
 func (x *examination) explainCertificate(s *Step, leaf *x509.Certificate, err error) {

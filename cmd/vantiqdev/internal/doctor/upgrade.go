@@ -32,12 +32,12 @@ func (x *examination) examineUpgrade(ctx context.Context, s *Step, c net.Conn) *
 		s.fail(dial.DescribeResponse(response)+words(response), statusAdvice(response))
 	case timedOut(err):
 		s.fail(x.reason(err), "something listens there and says nothing: "+dial.NotVantiq)
+	case x.certificateShown:
+		s.fail(x.reason(err), certificateRefused)
+	case x.certificateWanted: // with TLS 1.3 this comes to light only now
+		s.fail("the server ended the connection: it had asked for a client certificate, and got none", dial.ClientCertificateWanted)
 	default:
-		advice := dial.Hint(err)
-		if advice == "" {
-			advice = dial.NotVantiq
-		}
-		s.fail(x.reason(err), advice)
+		s.fail(x.reason(err), dial.NotVantiq)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (x *examination) presentToken(ctx context.Context, s *Step, l *link) {
 	case timedOut(err):
 		s.fail("no answer to the token within "+x.Timeout.String(), "the WebSocket is open, but nobody answers on it: "+dial.NotVantiq)
 	case err != nil:
-		s.fail(x.lost(err), dial.NotVantiq)
+		s.fail(x.lost(err), "a connector tries again; if it stays so: "+dial.NotVantiq)
 	case ofTheMoment(refused.Status):
 		s.fail("Vantiq answered with "+refused.Error(), "that is not about the token: try again later, a connector does")
 	default:
@@ -48,14 +48,17 @@ func (x *examination) lost(err error) string {
 	return "the link was lost: " + x.reason(err)
 }
 
-// connectSources tries each source on a link of its own, as a connector does. It begins with l, and returns the link
-// that is open still, if there is one.
-func (x *examination) connectSources(ctx context.Context, l *link) *link {
+// connectSources tries each source on a link of its own, as a connector does, beginning with l.
+func (x *examination) connectSources(ctx context.Context, l *link) {
 	for i, source := range x.sources {
+		if ctx.Err() != nil {
+			x.say(Step{ID: Source, Source: source, Status: Skipped, Detail: "not reached"})
+			continue
+		}
 		x.stepOf(ctx, Source, source, func(ctx context.Context, s *Step) {
 			if i > 0 {
 				var err error
-				if l, err = x.linkAgain(ctx); err != nil {
+				if l, err = x.linkAgain(ctx); err != nil { // l is nil
 					s.fail("there was no link for it: "+x.reason(err), "try again; a connector opens one link for each source, too")
 					return
 				}
@@ -63,9 +66,7 @@ func (x *examination) connectSources(ctx context.Context, l *link) *link {
 			x.connectSource(ctx, s, l, source)
 		})
 		l.leave()
-		l = nil
 	}
-	return l
 }
 
 // linkAgain takes all the steps to a link on which the token has been accepted.
