@@ -200,7 +200,11 @@ var calls = []call{
 
 	// The way to the server.
 	{"wrong host", "", 1, func(p *patient) {
-		resolveNothing(p)
+		askNameServer(p, noSuchName)
+		p.target("https://vantiq.invalid")
+	}},
+	{"silent name server", "-timeout 1s", 1, func(p *patient) {
+		askNameServer(p, func([]byte) []byte { return nil })
 		p.target("https://vantiq.invalid")
 	}},
 	{"wrong port", "", 1, func(p *patient) { p.target("http://127.0.0.1:" + freePort(p.T)) }},
@@ -247,6 +251,13 @@ var calls = []call{
 	{"certificate expires soon", "", 0, func(p *patient) {
 		ca := newAuthority(p.T)
 		p.vantiq(vantiqtest.WithTLS(ca.serverConfig(-time.Hour, time.Hour*24*5+time.Hour, "127.0.0.1")))
+		p.configure("tlsCaFile=" + p.write("ca.pem", ca.pem))
+	}},
+	{"old TLS", "", 1, func(p *patient) {
+		ca := newAuthority(p.T)
+		config := ca.serverConfig(-time.Hour, time.Hour*24*100+time.Hour, "127.0.0.1")
+		config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+		p.vantiq(vantiqtest.WithTLS(config))
 		p.configure("tlsCaFile=" + p.write("ca.pem", ca.pem))
 	}},
 	{"unknown CA", "", 1, func(p *patient) {
@@ -573,8 +584,8 @@ func TestDoctorNamesTheProxyOfTheEnvironment(t *testing.T) {
 	}
 }
 
-// A name server that knows nothing.
-func resolveNothing(p *patient) {
+// askNameServer lets names be looked up at a name server that gives these answers; nil is none.
+func askNameServer(p *patient, answerTo func(query []byte) []byte) {
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		p.Fatal(err)
@@ -588,7 +599,9 @@ func resolveNothing(p *patient) {
 			if err != nil {
 				return
 			}
-			_, _ = server.WriteTo(noSuchName(query[:n]), from)
+			if answer := answerTo(query[:n]); answer != nil {
+				_, _ = server.WriteTo(answer, from)
+			}
 		}
 	}()
 	before := net.DefaultResolver

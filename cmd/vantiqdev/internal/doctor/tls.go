@@ -49,8 +49,11 @@ func (x *examination) examineTLS(ctx context.Context, s *Step, plain net.Conn) n
 		root := chains[0][len(chains[0])-1]
 		s.Detail += "; trusted through " + called(root.Subject.CommonName, root.Subject.String()) + x.authorities()
 	}
-	if left := time.Until(leaf.NotAfter); left < 14*24*time.Hour {
-		s.doubt(fmt.Sprintf("the certificate must be renewed within %s", distance(time.Until(leaf.NotAfter))))
+	switch left := time.Until(leaf.NotAfter); {
+	case left < 0: // seen only if nothing is verified
+		s.doubt("the certificate has expired: it must be renewed")
+	case left < 14*24*time.Hour:
+		s.doubt("the certificate must be renewed within " + distance(left))
 	}
 	switch {
 	case x.certificateShown:
