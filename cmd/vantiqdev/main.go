@@ -62,8 +62,10 @@ func newTool(stdout, stderr io.Writer) *cli.Command {
 			queryCommand(),
 			watchCommand(),
 			doctorCommand(),
+			newCommand(),
 		},
 	}, `
+vantiqdev new door-connector               begin a connector of your own
 vantiqdev run ./examples/echo-connector    run a connector with a local Vantiq, and see what they say to each other
 vantiqdev serve                            be a local Vantiq for connectors in any language
 vantiqdev publish '{"text":"hello"}'       publish to the source of a running one
