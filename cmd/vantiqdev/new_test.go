@@ -1,0 +1,212 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// newProject runs "vantiqdev new" in the workplace.
+func (w workplace) newProject(environment []string, args ...string) tool {
+	w.t.Helper()
+	c := w.prepare(append([]string{"new"}, args...)...)
+	c.Env = append(c.Env, environment...)
+	if err := c.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	_ = c.Wait()
+	return c
+}
+
+// An emptyWorkplace has nothing but what vantiqdev writes.
+func emptyWorkplace(t *testing.T) workplace {
+	t.Helper()
+	return workplace{t, t.TempDir(), freePort(t)}
+}
+
+func (w workplace) path(name string) string {
+	return filepath.Join(w.directory, filepath.FromSlash(name))
+}
+
+func (w workplace) read(name string) string {
+	w.t.Helper()
+	text, err := os.ReadFile(w.path(name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (w workplace) write(name, text string) {
+	w.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(w.path(name)), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(w.path(name), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// has fails the test unless the workplace has just these entries.
+func (w workplace) has(want ...string) {
+	w.t.Helper()
+	var got []string
+	entries, err := os.ReadDir(w.directory)
+	for _, entry := range entries {
+		got = append(got, entry.Name())
+	}
+	if err != nil || !slices.Equal(got, want) {
+		w.t.Errorf("there is %q (%v), want %q", got, err, want)
+	}
+}
+
+// offline is an environment in which nothing is fetched, and the modules that this one has are enough.
+var offline = []string{"GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off"}
+
+func TestANewProjectBuildsRunsAndIsTested(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a connector")
+	}
+	for _, args := range [][]string{
+		{"door-connector"},
+		{"-module", "example.com/doors/v2", "-source", "com.example.FrontDoor", "-replace", "../..", "s7-plc-2"},
+	} {
+		name := args[len(args)-1]
+		t.Run(name, func(t *testing.T) {
+			w := emptyWorkplace(t)
+			if i := slices.Index(args, "../.."); i >= 0 {
+				root, err := filepath.Abs(args[i])
+				if err != nil {
+					t.Fatal(err)
+				}
+				args[i] = root
+			}
+			w.newProject(nil, append([]string{"-no-tidy"}, args...)...).ended(exitDone, name+" is written", "cd "+name, "go mod tidy", "go test ./...")
+			w.has(name)
+			root := workplace{t, "../..", ""}
+			if !strings.Contains(root.read("go.mod"), "\ngo 1.25.0\n") || !strings.Contains(w.read(name+"/go.mod"), "\ngo 1.25.0\n") {
+				t.Error("the SDK and the project are not for the same version of Go")
+			}
+			w.write(name+"/go.sum", root.read("go.sum"))
+			for _, command := range []string{"gofmt -l .", "go vet ./...", "go test ./...", "go build -o " + name + " ."} {
+				words := strings.Fields(command)
+				c := exec.Command(words[0], words[1:]...)
+				c.Dir, c.Env = w.path(name), append(os.Environ(), offline...)
+				if out, err := c.CombinedOutput(); err != nil || words[0] == "gofmt" && len(out) > 0 {
+					t.Fatalf("%s: %v\n%s", command, err, out)
+				}
+			}
+			// Elsewhere than at the usual address, where another vantiqdev may be.
+			config := w.read(name + "/serverConfig/server.config")
+			w.write(name+"/serverConfig/server.config", strings.Replace(config, ":8400", ":"+w.port, 1))
+			w.directory = w.path(name)
+			c := w.prepare("run", "-once", ".")
+			c.Env = append(c.Env, offline...)
+			_ = c.Run()
+			c.ended(exitDone, "the sample exchange is complete", "  notification {\"address\":", "  2 rows", "exited with code 0")
+			if strings.Contains(c.stdout.String(), "\n! ") || strings.Contains(c.stderr.String(), "level=WARN") {
+				t.Errorf("not all is well:\n%s\n%s", c.stdout, c.stderr)
+			}
+		})
+	}
+}
+
+func TestNamesOfANewProject(t *testing.T) {
+	w := emptyWorkplace(t)
+	for _, line := range []struct {
+		args []string
+		says string
+	}{
+		{nil, "NAME is missing: name the connector, like door-connector"},
+		{[]string{"a", "b"}, "there is more than one NAME: a, b"},
+		{[]string{"DoorConnector"}, "begin with a letter, like door-connector"},
+		{[]string{"my_door"}, "like my-door"},
+		{[]string{"../door"}, "like door"},
+		{[]string{"."}, "like door-connector"},
+		{[]string{"7days"}, "begin with a letter"},
+		{[]string{"door-"}, "like door"},
+		{[]string{"tür"}, "lower-case letters"},
+		{[]string{strings.Repeat("d", 64)}, "NAME has 64 characters: use up to 63"},
+		{[]string{"log"}, `a Go module cannot be called "log": give another with -module`},
+		{[]string{"all"}, `a Go module cannot be called "all": give another with -module`},
+		{[]string{"main"}, "a Go module called main cannot be tested: give another with -module"},
+		{[]string{"-module", "/x", "door"}, `a Go module cannot be called "/x"`},
+		{[]string{"-module", "a//b", "door"}, "it reads a"},
+		{[]string{"-module", "a\nrequire b v1.0.0", "door"}, "a Go module cannot be called"},
+		{[]string{"-source", "Front Door", "door"}, `-source "Front Door" cannot name a source`},
+		{[]string{"-source", "A,B", "door"}, `-source "A,B" cannot name a source`},
+		{[]string{"-replace", "nowhere", "door"}, "nowhere is no checkout of the SDK"},
+	} {
+		w.newProject(nil, line.args...).ended(exitUsage, line.says, `see "vantiqdev new -h"`)
+		w.has()
+	}
+	w.newProject(nil, "-no-tidy", "-module", "example.com/log", "log").ended(exitDone, "source LogSource of type LOG")
+	w.has("log")
+}
+
+func TestANewProjectOverwritesNothing(t *testing.T) {
+	w := emptyWorkplace(t)
+	w.write("file", "mine")
+	w.write("full/mine", "mine")
+	if err := os.Mkdir(w.path("empty"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.newProject(nil, "-no-tidy", "file").ended(exitFailed, "file is there already, and is no directory")
+	w.newProject(nil, "-no-tidy", "full").ended(exitFailed, "full is not empty, there is mine: nothing is overwritten")
+	w.newProject(nil, "-no-tidy", "empty").ended(exitDone, "empty is written")
+	w.has("empty", "file", "full")
+	if w.read("file") != "mine" || w.read("full/mine") != "mine" {
+		t.Error("something was overwritten")
+	}
+	if entries, err := os.ReadDir(w.path("full")); err != nil || len(entries) != 1 {
+		t.Errorf("full has %v (%v)", entries, err)
+	}
+	w.read("empty/main.go")
+}
+
+// A disk that is full, say, in the middle of it.
+func TestAProjectThatCannotBeWrittenLeavesNothing(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no ulimit")
+	}
+	w := emptyWorkplace(t)
+	c := w.prepare("new", "-no-tidy", "door-connector")
+	c.Args = append([]string{"sh", "-c", `ulimit -f 1 && PATH= && exec "$0" "$@"`}, c.Args...)
+	c.Path = "/bin/sh"
+	_ = c.Run()
+	c.ended(exitFailed, "vantiqdev new: write ", "file too large")
+	w.has()
+}
+
+func TestTheDependenciesOfANewProject(t *testing.T) {
+	w := emptyWorkplace(t)
+	// An SDK that depends on nothing, so that nothing is fetched.
+	w.write("sdk/go.mod", "module github.com/vantiq-go/connectorsdk\n\ngo 1.25.0\n")
+	w.write("sdk/cmd/vantiqdev/main.go", "package main\n")
+	for _, name := range []string{"program", "connector", "connectortest", "vantiqtest"} {
+		w.write("sdk/"+name+"/doc.go", "package "+name+"\n")
+	}
+	w.newProject(offline, "-replace", "sdk", "good").ended(exitDone, "fetching dependencies …", "fetched in", "and now:")
+
+	// An SDK that depends on what cannot be fetched.
+	w.write("sdk/program/doc.go", "package program\n\nimport _ \"example.com/nowhere\"\n")
+	c := w.newProject(offline, "-replace", "sdk", "bad")
+	c.ended(exitFailed, "example.com/nowhere", "bad is written, but without what it depends on", `the registry that "go env GOPROXY" names`,
+		"when that is mended: cd bad && go mod tidy")
+	w.read("bad/main.go")
+
+	w.newProject([]string{"PATH="}, "-replace", "sdk", "ugly").ended(exitFailed, "there is no go command; install Go", "cd ugly && go mod tidy")
+	w.has("bad", "good", "sdk", "ugly")
+}
+
+func TestANewProjectInAWorkspace(t *testing.T) {
+	w := emptyWorkplace(t)
+	w.write("go.work", "go 1.25.0\n")
+	w.newProject([]string{"GOWORK="}, "-no-tidy", "door-connector").ended(exitDone,
+		fmt.Sprintf("go work use .    # it lies in the workspace of %s", w.path("go.work")))
+}
