@@ -2,8 +2,10 @@ package deploy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,24 +15,60 @@ import (
 	"github.com/vantiq-go/connectorsdk/connectorset"
 )
 
-// A connector is one of the examples, as far as it is deployed.
+// A connector is one of the examples, or the one that vantiqdev writes, as far as it is deployed.
 type connector struct {
 	*testing.T
 	name      string
+	directory string
+	root      string         // where the image is built
 	manifests map[string]any // the documents of kubernetes.yaml, by kind
 }
 
-// each runs a test for each connector among the examples that is deployed.
+// written is a connector that "vantiqdev new" has written.
+var written string
+
+func TestMain(m *testing.M) {
+	directory, err := os.MkdirTemp("", "deploy-")
+	if err != nil {
+		panic(err)
+	}
+	written = filepath.Join(directory, "new-connector")
+	vantiqdev := filepath.Join(directory, "vantiqdev")
+	if err := command("../..", "go", "build", "-o", vantiqdev, "./cmd/vantiqdev"); err != nil {
+		panic(err)
+	}
+	if err := command(directory, vantiqdev, "new", "-no-tidy", filepath.Base(written)); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(directory)
+	os.Exit(code)
+}
+
+func command(directory, name string, args ...string) error {
+	c := exec.Command(name, args...)
+	c.Dir = directory
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", c.Args, err, out)
+	}
+	return nil
+}
+
+// each runs a test for each connector among the examples that is deployed, and for the one that vantiqdev writes.
 func each(t *testing.T, test func(c connector)) {
 	t.Helper()
 	files, err := filepath.Glob("../../examples/*/deploy/kubernetes.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no connector is found (%v)", err)
 	}
-	for _, file := range files {
-		name := filepath.Base(filepath.Dir(filepath.Dir(file)))
+	for _, file := range append(files, filepath.Join(written, "deploy", "kubernetes.yaml")) {
+		directory := filepath.Dir(filepath.Dir(file))
+		name := filepath.Base(directory)
 		t.Run(name, func(t *testing.T) {
-			c := connector{T: t, name: name, manifests: map[string]any{}}
+			c := connector{T: t, name: name, directory: directory, root: "../..", manifests: map[string]any{}}
+			if directory == written {
+				c.root = written
+			}
 			decoder := yaml.NewDecoder(strings.NewReader(c.read("deploy/kubernetes.yaml")))
 			for {
 				var document map[string]any
@@ -51,7 +89,7 @@ func each(t *testing.T, test func(c connector)) {
 // read returns a file of the connector.
 func (c connector) read(name string) string {
 	c.Helper()
-	text, err := os.ReadFile(filepath.Join("../../examples", c.name, name))
+	text, err := os.ReadFile(filepath.Join(c.directory, name))
 	if err != nil {
 		c.Fatal(err)
 	}

@@ -108,10 +108,13 @@ func TestImageAgreesWithTheManifest(t *testing.T) {
 			}
 		}
 		c.same("image", find(`#\tdocker build .* -t (\S+) \.`), c.at(c.container(), "image"))
-		c.same("package", find(`RUN CGO_ENABLED=0 go build .* (\./examples/\S+)`), "./examples/"+c.name)
-		if _, err := os.Stat(filepath.Join("../../examples", c.name, "main.go")); err != nil {
+		built := filepath.Join(c.root, find(`RUN CGO_ENABLED=0 go build .* (\.\S*)`))
+		c.same("package", built, filepath.Clean(c.directory))
+		if _, err := os.Stat(filepath.Join(built, "main.go")); err != nil {
 			c.Errorf("what is built is not there: %v", err)
 		}
+		file := filepath.Join(c.root, find(`#\tdocker build -f (\S+) .*`))
+		c.same("Dockerfile", file, filepath.Join(filepath.Clean(c.directory), "deploy", "Dockerfile"))
 	})
 }
 
