@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -101,6 +102,7 @@ func TestANewProjectBuildsRunsAndIsTested(t *testing.T) {
 					t.Fatalf("%s: %v\n%s", command, err, out)
 				}
 			}
+			w.documents(name)
 			// Elsewhere than at the usual address, where another vantiqdev may be.
 			config := w.read(name + "/serverConfig/server.config")
 			w.write(name+"/serverConfig/server.config", strings.Replace(config, ":8400", ":"+w.port, 1))
@@ -113,6 +115,33 @@ func TestANewProjectBuildsRunsAndIsTested(t *testing.T) {
 				t.Errorf("not all is well:\n%s\n%s", c.stdout, c.stderr)
 			}
 		})
+	}
+}
+
+var property = regexp.MustCompile(`json:"(\w+)"(?: default:"(\w+)")? jsonschema:"(.+)"`)
+
+// documents fails the test unless the project documents its configuration as configdoc would.
+func (w workplace) documents(name string) {
+	w.t.Helper()
+	readme, sourceType := w.read(name+"/README.md"), w.read(name+"/deploy/source-type.json")
+	member := regexp.MustCompile("`(\\w+Config)\\.").FindStringSubmatch(readme)
+	properties := property.FindAllStringSubmatch(w.read(name+"/config.go"), -1)
+	if len(properties) == 0 || member == nil {
+		w.t.Fatal("there is no configuration")
+	}
+	for _, p := range properties {
+		path, value := member[1]+"."+p[1], "required"
+		if p[2] != "" {
+			value = "`" + p[2] + "`"
+		}
+		row := regexp.MustCompile("(?m)^\\| `" + path + "` \\| (.+) \\| " + value + " \\| " + regexp.QuoteMeta(p[3]) + " \\|$").FindStringSubmatch(readme)
+		if row == nil {
+			w.t.Errorf("README.md has no row for %q", p[0])
+			continue
+		}
+		if settable := !strings.HasPrefix(row[1], "list"); strings.Contains(sourceType, `"`+path+`"`) != settable {
+			w.t.Errorf("source-type.json: %s, want %s: %t", sourceType, path, settable)
+		}
 	}
 }
 

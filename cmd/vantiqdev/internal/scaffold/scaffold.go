@@ -1,5 +1,5 @@
-// Package scaffold writes the project of a new connector: a Go module that builds, runs and is tested as it is, and what it is
-// deployed with. Its files are those below template, in which names stand as package text/template has them.
+// Package scaffold writes the project of a new connector: a Go module that builds, runs and is tested as it is, and what it
+// is deployed with. Its files are those below template, where {{.Name}} and the like stand for names.
 package scaffold
 
 import (
@@ -19,8 +19,8 @@ type Project struct {
 	Prefix string // what the codes of its errors begin with, like door
 }
 
-// New returns the project of that name, or an error that says what is wrong with one of the names, and what it should be like.
-// An empty module is called like the project, and an empty source is named after it.
+// New returns the project of that name, or an error that says what is wrong with a name, and what it should be like. An empty
+// module is called like the project, and an empty source is named after it. SDK is left to the caller.
 func New(name, module, source string) (Project, error) {
 	if err := checkName(name); err != nil {
 		return Project{}, err

@@ -41,12 +41,10 @@ func RunningSDK() (SDK, error) {
 }
 
 // releaseIn returns the version that everybody can fetch, or nothing. A module that the go command has fetched has a
-// checksum; a checkout has none, whatever the version that git makes it look like.
+// checksum; a checkout has none, whatever version git makes it look like.
 func releaseIn(info *debug.BuildInfo) string {
-	for _, module := range append([]*debug.Module{&info.Main}, info.Deps...) {
-		if module.Path == sdkModule && module.Replace == nil && module.Sum != "" {
-			return module.Version
-		}
+	if main := info.Main; main.Path == sdkModule && main.Replace == nil && main.Sum != "" {
+		return main.Version
 	}
 	return ""
 }

@@ -18,8 +18,8 @@ import (
 //go:embed all:template
 var templates embed.FS
 
-// Write writes the project into a directory of its name below parent, which must be empty if it is there already. The files appear
-// together; with an error there are none.
+// Write writes the project into a directory of its name below parent, which must be empty if it is there already. The files
+// appear together; with an error there are none.
 func (p Project) Write(parent string) error {
 	directory := filepath.Join(parent, p.Name)
 	if err := checkFree(directory); err != nil {
@@ -82,7 +82,7 @@ func (p Project) render() (map[string][]byte, error) {
 		if err != nil {
 			return err
 		}
-		t, err := template.New(path).Option("missingkey=error").Funcs(template.FuncMap{"modulePath": modulePath}).Parse(string(text))
+		t, err := template.New(path).Funcs(template.FuncMap{"modulePath": modulePath}).Parse(string(text))
 		if err != nil {
 			return err
 		}
