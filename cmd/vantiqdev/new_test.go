@@ -73,23 +73,22 @@ func TestANewProjectBuildsRunsAndIsTested(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a connector")
 	}
-	for _, args := range [][]string{
-		{"door-connector"},
-		{"-module", "example.com/doors/v2", "-source", "com.example.FrontDoor", "-replace", "../..", "s7-plc-2"},
+	checkout, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := workplace{t, checkout, ""}
+	for name, test := range map[string]struct {
+		args   []string
+		source string
+	}{
+		"door-connector": {nil, "DoorSource"},
+		"s7-plc-2":       {[]string{"-module", "example.com/plc/v2", "-source", "com.example.Plc", "-replace", checkout}, "com.example.Plc"},
 	} {
-		name := args[len(args)-1]
 		t.Run(name, func(t *testing.T) {
 			w := emptyWorkplace(t)
-			if i := slices.Index(args, "../.."); i >= 0 {
-				root, err := filepath.Abs(args[i])
-				if err != nil {
-					t.Fatal(err)
-				}
-				args[i] = root
-			}
-			w.newProject(nil, append([]string{"-no-tidy"}, args...)...).ended(exitDone, name+" is written", "cd "+name, "go mod tidy", "go test ./...")
+			w.newProject(nil, append(test.args, "-no-tidy", name)...).ended(exitDone, name+" is written", "cd "+name, "go mod tidy", "go test ./...")
 			w.has(name)
-			root := workplace{t, "../..", ""}
 			if !strings.Contains(root.read("go.mod"), "\ngo 1.25.0\n") || !strings.Contains(w.read(name+"/go.mod"), "\ngo 1.25.0\n") {
 				t.Error("the SDK and the project are not for the same version of Go")
 			}
@@ -110,9 +109,9 @@ func TestANewProjectBuildsRunsAndIsTested(t *testing.T) {
 			c := w.prepare("run", "-once", ".")
 			c.Env = append(c.Env, offline...)
 			_ = c.Run()
-			c.ended(exitDone, "the sample exchange is complete", "  notification {\"address\":", "  2 rows", "exited with code 0")
-			if strings.Contains(c.stdout.String(), "\n! ") || strings.Contains(c.stderr.String(), "level=WARN") {
-				t.Errorf("not all is well:\n%s\n%s", c.stdout, c.stderr)
+			c.ended(exitDone, "the sample exchange is complete", test.source+`  notification {"address":`, test.source+"  2 rows", "exited with code 0")
+			if trouble := regexp.MustCompile(`(?m)^! .*|.*level=(WARN|ERROR).*`).FindString(c.stdout.String() + c.stderr.String()); trouble != "" {
+				t.Errorf("not all is well: %s", trouble)
 			}
 		})
 	}
