@@ -43,16 +43,6 @@ func (w workplace) read(name string) string {
 	return string(text)
 }
 
-func (w workplace) write(name, text string) {
-	w.t.Helper()
-	if err := os.MkdirAll(filepath.Dir(w.path(name)), 0o700); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := os.WriteFile(w.path(name), []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
 // has fails the test unless the workplace has just these entries.
 func (w workplace) has(want ...string) {
 	w.t.Helper()
@@ -106,7 +96,7 @@ func TestANewProjectBuildsRunsAndIsTested(t *testing.T) {
 			config := w.read(name + "/serverConfig/server.config")
 			w.write(name+"/serverConfig/server.config", strings.Replace(config, ":8400", ":"+w.port, 1))
 			w.directory = w.path(name)
-			c := w.prepare("run", "-once", ".")
+			c := w.prepare("run", "-once", "-console", "off", ".")
 			c.Env = append(c.Env, offline...)
 			_ = c.Run()
 			c.ended(exitDone, "the sample exchange is complete", test.source+`  notification {"address":`, test.source+"  2 rows", "exited with code 0")

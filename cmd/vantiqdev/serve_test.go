@@ -41,9 +41,14 @@ func (w workplace) do(args ...string) tool {
 	return c
 }
 
+// write writes a file, and the directories above it.
 func (w workplace) write(name, text string) {
 	w.t.Helper()
-	if err := os.WriteFile(filepath.Join(w.directory, name), []byte(text), 0o600); err != nil {
+	file := filepath.Join(w.directory, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 }
