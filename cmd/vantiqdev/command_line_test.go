@@ -17,7 +17,7 @@ func TestCommandLine(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		{"", 2, "", `say what to do, like "vantiqdev run"`},
+		{"", 2, "", `say what to do, like "vantiqdev new"`},
 		{"-h", 0, "run a connector with a local Vantiq", ""},
 		{"fly", 2, "", `there is no command "fly"`},
 		{"rum", 2, "", `there is no command "rum"; did you mean "run"?`},

@@ -56,13 +56,13 @@ func newTool(stdout, stderr io.Writer) *cli.Command {
 		EnableShellCompletion:           true,
 		ConfigureShellCompletionCommand: explainCompletion,
 		Commands: []*cli.Command{
+			newCommand(),
 			runCommand(run),
 			serveCommand(),
 			publishCommand(),
 			queryCommand(),
 			watchCommand(),
 			doctorCommand(),
-			newCommand(),
 		},
 	}, `
 vantiqdev new door-connector               begin a connector of your own
