@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/connectorset"
@@ -42,6 +43,13 @@ func badConnector(behaviour string, args []string) int {
 		return serve(ctx, echo())
 	case "answers":
 		return serve(ctx, connector.Handlers{Query: answer})
+	case "drains-slowly":
+		h := echo()
+		h.Close = func(context.Context, *connector.SourceConnection, error) error {
+			<-time.After(200 * time.Millisecond)
+			return nil
+		}
+		return serve(ctx, h)
 	case "is-quiet":
 		return serve(ctx, connector.Handlers{Publish: ignore, Query: echo().Query})
 	case "never-answers":

@@ -221,6 +221,22 @@ func TestRunGoesOnWithoutACompleteExchange(t *testing.T) {
 	c.ended(0, "the sample exchange is not complete: source EchoSource: the sample query failed")
 }
 
+// "go tool vantiqdev" passes on what the terminal has sent to both.
+func TestRunTakesACtrlCThatComesTwiceAsOne(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs signals")
+	}
+	c := newWorkplace(t).start(append([]string{"run"}, connectorThat(t, "drains-slowly")...)...)
+	c.stdout.await(t, "the sample exchange is complete")
+	for range 2 {
+		if err := c.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = c.Wait()
+	c.ended(0, "EchoSource  disconnected, in good order", "exited with code 0")
+}
+
 // Whatever happens to vantiqdev, and whatever the connector thinks of signals, neither it nor its children survive.
 func TestRunLeavesNothingBehind(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -228,15 +244,15 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 	}
 	for name, end := range map[string]struct {
 		flags   []string
-		signals []os.Signal
+		signal  os.Signal // nil: none
+		insists bool      // and sends it again and again
 		code    int
 		want    string
 	}{
-		"in the end": {[]string{"-once", "-timeout", "2s"}, nil, 1, // time for the connector and its child to start
+		"in the end": {[]string{"-once", "-timeout", "2s"}, nil, false, 1, // time for the connector and its child to start
 			"was killed: it had not ended 2.3s after the signal (terminated)"},
-		"after a second Ctrl-C": {nil, []os.Signal{os.Interrupt, os.Interrupt}, 1,
-			"was killed while it was draining, at your second signal"},
-		"when vantiqdev is shot": {nil, []os.Signal{os.Kill}, -1, ""},
+		"after a second Ctrl-C":  {nil, os.Interrupt, true, 1, "was killed while it was draining, at your second signal"},
+		"when vantiqdev is shot": {nil, os.Kill, false, -1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if end.code < 0 && runtime.GOOS != "linux" {
@@ -262,15 +278,28 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 				t.Cleanup(func() { _ = conn.Close() }) // which ends the one that survives a shot
 				children = append(children, conn)
 			}
-			for i, s := range end.signals {
-				if err := c.Process.Signal(s); err != nil {
+			if end.signal != nil {
+				if err := c.Process.Signal(end.signal); err != nil {
 					t.Fatal(err)
 				}
-				if i == 0 && len(end.signals) > 1 {
-					c.stdout.await(t, "stopping")
+			}
+			ended := make(chan struct{})
+			go func() {
+				_ = c.Wait()
+				close(ended)
+			}()
+			again := time.NewTicker(100 * time.Millisecond)
+			defer again.Stop()
+			for waiting := true; waiting; {
+				select {
+				case <-ended:
+					waiting = false
+				case <-again.C:
+					if end.insists {
+						_ = c.Process.Signal(end.signal)
+					}
 				}
 			}
-			_ = c.Wait()
 			c.ended(end.code, end.want)
 			if end.code < 0 {
 				children = children[:1] // of a child's child the kernel does not know

@@ -260,7 +260,7 @@ func (r *runner) drain(child *process, stop os.Signal) error {
 	patience := r.target.drain + drainReserve
 	select {
 	case <-child.done:
-	case <-r.signals:
+	case <-r.secondSignal(child.done):
 		child.kill()
 		return fmt.Errorf("%s was killed while it was draining, at your second signal", name)
 	case <-time.After(patience):
@@ -294,6 +294,30 @@ func (r *runner) firstBuild() error {
 			return errInterrupted
 		}
 	}
+}
+
+// sameSignal is how long a signal may come again without a second meaning: "go tool" passes Ctrl-C on, which the terminal has
+// sent to everybody already.
+const sameSignal = 500 * time.Millisecond
+
+// secondSignal returns a channel that is closed when somebody loses patience, unless done is closed before.
+func (r *runner) secondSignal(done <-chan struct{}) <-chan struct{} {
+	lost := make(chan struct{})
+	first := time.Now()
+	go func() {
+		for {
+			select {
+			case <-r.signals:
+				if time.Since(first) >= sameSignal {
+					close(lost)
+					return
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return lost
 }
 
 // build builds the program, unless it is an executable already.
