@@ -1,0 +1,97 @@
+package interop_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/vantiq-go/connectorsdk/protocol"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+// A local is the local Vantiq with one source, as a scenario steers it: in this process, or through the console of
+// "vantiqdev serve".
+type local interface {
+	Publish(message string) error
+	Query(parameters string) (rows []string, err error)
+	Notification() string // waits for the next one
+	Reconfigure(config string)
+	RequireReconnect()
+	Drop(how vantiqtest.Drop)
+	Refuse(times int)
+	Reactivate(times int)
+	Outage()
+	Sessions() int
+	WaitSession(n int)
+}
+
+// A direct is a local Vantiq in this process.
+type direct struct {
+	t      *testing.T
+	server *vantiqtest.Server
+	source *vantiqtest.Source
+}
+
+// newDirect starts a server, on TCP if network is nil.
+func newDirect(t *testing.T, network *vantiqtest.Network, opts ...vantiqtest.Option) *direct {
+	t.Helper()
+	server := vantiqtest.NewServer(append(opts, vantiqtest.WithNetwork(network))...)
+	t.Cleanup(server.Close)
+	return &direct{t, server, server.Source(sourceName, json.RawMessage(firstConfig))}
+}
+
+// firstConfig is what the source is configured with at first. Its text is one that JSON encoders spell differently.
+const firstConfig = `{"text":"<é☃😀&'\u007f\u001f\n\">"}`
+
+func (d *direct) Publish(message string) error {
+	return d.source.Publish(within(d.t), json.RawMessage(message))
+}
+
+func (d *direct) Query(parameters string) (rows []string, err error) {
+	documents, err := d.source.Query(within(d.t), json.RawMessage(parameters))
+	for _, document := range documents {
+		rows = append(rows, document.String())
+	}
+	return rows, err
+}
+
+func (d *direct) Notification() string {
+	d.t.Helper()
+	event, err := d.source.Notification(within(d.t))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return event.String()
+}
+
+func (d *direct) Reconfigure(config string) { d.source.Reconfigure(json.RawMessage(config)) }
+func (d *direct) RequireReconnect()         { d.source.RequireReconnect() }
+func (d *direct) Reactivate(times int)      { d.source.Reactivating(times) }
+func (d *direct) Sessions() int             { return d.source.Sessions() }
+
+func (d *direct) Drop(how vantiqtest.Drop) {
+	d.t.Helper()
+	if !d.source.Drop(how) {
+		d.t.Fatal("there is no link to drop")
+	}
+}
+
+// noSuchSource is a refusal that names no reactivation window.
+var noSuchSource = &protocol.StatusError{Status: 404, Details: []protocol.Detail{{Code: "io.vantiq.test", Message: "not now"}}}
+
+func (d *direct) Refuse(times int) { d.source.Refuse(times, noSuchSource) }
+
+func (d *direct) Outage() {
+	d.t.Helper()
+	d.server.Stop(1001)
+	if err := d.source.WaitDisconnected(within(d.t)); err != nil {
+		d.t.Fatal(err)
+	}
+	d.server.Start()
+}
+
+func (d *direct) WaitSession(n int) {
+	d.t.Helper()
+	if err := d.source.WaitSession(within(d.t), n); err != nil {
+		d.t.Fatal(err)
+	}
+}
