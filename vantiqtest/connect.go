@@ -59,7 +59,7 @@ func (s *Source) begin(l *Link, secret protocol.Secret) (usurped *Link, refused 
 	s.sessions++
 	s.server.event(l.eventOf(Event{Kind: ConnectAccepted}))
 	s.server.event(l.eventOf(Event{Kind: Configured, Body: s.config.Raw()}))
-	l.writer.send(protocol.AppendConfigureExtension(nil, s.name, s.config)) // first of all: mu keeps everything else waiting
+	l.writer.send(l.completeConfigureExtension(protocol.AppendConfigureExtension(nil, s.name, s.config))) // first of all: mu keeps everything else waiting
 	s.changes.wake()
 	return usurped, nil
 }

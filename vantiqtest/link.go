@@ -19,12 +19,13 @@ import (
 // A Link is one connection of a connector: first TCP, soon a WebSocket, then dead. It is given to hooks and returned by
 // [Source.Link]. Its methods may be called from several goroutines, also when it has ended, except for [Link.Handle].
 type Link struct {
-	server *Server
-	id     uint64
-	raw    net.Conn // as accepted, below TLS
-	writer *writer
-	source atomic.Pointer[Source] // that it was last connected to
-	agent  atomic.Pointer[string] // nil before the HTTP request
+	server  *Server
+	id      uint64
+	address protocol.ReplyAddress // that Vantiq routes by, it seems: a UUID in what it sends, of no use to a connector
+	raw     net.Conn              // as accepted, below TLS
+	writer  *writer
+	source  atomic.Pointer[Source] // that it was last connected to
+	agent   atomic.Pointer[string] // nil before the HTTP request
 
 	ctx context.Context // ends with the link, or when the server drops it
 	end context.CancelFunc
@@ -48,7 +49,7 @@ type Link struct {
 }
 
 func newLink(s *Server, id uint64, raw net.Conn) *Link {
-	l := &Link{server: s, id: id, raw: raw, writer: newWriter(raw, s.frames)}
+	l := &Link{server: s, id: id, address: newReplyAddress(), raw: raw, writer: newWriter(raw, s.frames)}
 	l.ctx, l.end = context.WithCancel(context.Background())
 	return l
 }

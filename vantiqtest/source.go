@@ -74,7 +74,7 @@ func (s *Source) Publish(ctx context.Context, message any) error {
 	}
 	frame := frames.Get().(*[]byte)
 	defer frames.Put(frame)
-	*frame = protocol.AppendPublish((*frame)[:0], s.name, document)
+	*frame = l.completePublish(protocol.AppendPublish((*frame)[:0], s.name, document))
 	return s.sent("publish", l.writer.sendWithin(ctx, *frame, sent))
 }
 
