@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/vantiq-go/connectorsdk/internal/interop"
@@ -56,7 +57,12 @@ func TestLocalVantiqSaysWhatVantiqSays(t *testing.T) {
 // converse goes once through all that the two sides can say to each other, and returns what each said.
 func converse(t *testing.T, start func(*testing.T, *tap, *direct)) (connector, vantiq string) {
 	t.Helper()
-	v := newDirect(t, nil, vantiqtest.WithMaxMessage(4096))
+	tooLarge := make(chan vantiqtest.Event, 1)
+	v := newDirect(t, nil, vantiqtest.WithMaxMessage(512), vantiqtest.WithObserver(func(e vantiqtest.Event) {
+		if e.Kind == vantiqtest.TooLargeReceived {
+			tooLarge <- e
+		}
+	}))
 	to := newTap(t, endpoint(v.server.URL()))
 	start(t, to, v)
 	v.WaitSession(1)
@@ -65,6 +71,10 @@ func converse(t *testing.T, start func(*testing.T, *tap, *direct)) (connector, v
 		t.Fatal(err)
 	}
 	want(t, v.Notification(), `{"published":`+firstConfig+`}`)
+	if err := v.Publish(`{"text":"` + strings.Repeat("-", 512) + `"}`); err != nil {
+		t.Fatal(err)
+	}
+	<-tooLarge
 	wantRows(t, v, `{"rows":5,"partial":2}`, 5)
 	wantRows(t, v, `{"rows":2,"partial":1,"empty":true}`, 2)
 	wantRows(t, v, `{}`, 0)
@@ -97,7 +107,11 @@ func wantLines(t *testing.T, name, said string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if said != string(recorded) {
-		t.Errorf("it said\n%s\nbut on record in %s is\n%s", said, recording(name), recorded)
+	lines, wanted := strings.Split(said, "\n"), strings.Split(string(recorded), "\n")
+	for i := range max(len(lines), len(wanted)) {
+		if i >= len(lines) || i >= len(wanted) || lines[i] != wanted[i] {
+			t.Fatalf("from line %d on it said\n%s\nbut on record in %s is\n%s", i+1,
+				strings.Join(lines[min(i, len(lines)):], "\n"), recording(name), strings.Join(wanted[min(i, len(wanted)):], "\n"))
+		}
 	}
 }

@@ -66,8 +66,8 @@ func (p *Python) Attempt(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.leave)
 	defer func() {
 		stop()
+		s.leaveAnswered()
 		end()
-		s.leave()
 		<-kept
 	}()
 	config, err := p.handshake(s)

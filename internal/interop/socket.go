@@ -60,10 +60,30 @@ func (s *socket) send(frame []byte) error {
 	return s.ws.WriteMessage(s.kind, frame)
 }
 
-// leave ends the socket as both SDKs do: with a close frame whose code is 1000.
+// leave ends the socket without waiting for Vantiq. Both SDKs send the close code 1000.
 func (s *socket) leave() {
-	_ = s.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+	s.sayGoodbye()
 	_ = s.ws.Close()
+}
+
+// leaveAnswered ends the socket when Vantiq has answered the close frame. Nobody else may read.
+func (s *socket) leaveAnswered() {
+	s.sayGoodbye()
+	_ = s.ws.SetReadDeadline(time.Now().Add(closePatience))
+	for {
+		if _, _, err := s.ws.NextReader(); err != nil {
+			_ = s.ws.Close()
+			return
+		}
+	}
+}
+
+// closePatience is how long a peer waits for the answer to a close frame.
+const closePatience = 10 * time.Second
+
+func (s *socket) sayGoodbye() {
+	goodbye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	_ = s.ws.WriteControl(websocket.CloseMessage, goodbye, time.Now().Add(time.Second))
 }
 
 // keepAlive sends a ping every interval and ends the socket when one is not answered within patience. It returns when ctx

@@ -12,7 +12,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// A tap lies between a connector and the local Vantiq and writes down what each says, as it stands on the wire.
+// A tap lies between a connector and the local Vantiq and writes down what each says, as it stands on the wire: of Vantiq
+// all but acknowledgements, which come when they come.
 type tap struct {
 	URL string // for targetServer
 
@@ -73,14 +74,18 @@ func (p *tap) relay(to, from *websocket.Conn, lines *[]string) {
 	for {
 		kind, frame, err := from.ReadMessage()
 		if closed, ok := err.(*websocket.CloseError); ok && closed.Code != websocket.CloseAbnormalClosure { //nolint:errorlint // ReadMessage returns it as it is
-			p.write(lines, fmt.Sprintf("close %d", closed.Code))
+			if lines == &p.connector {
+				p.write(lines, fmt.Sprintf("close %d", closed.Code))
+			}
 			_ = to.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(closed.Code, ""))
 		}
 		if err != nil {
 			_ = to.Close()
 			return
 		}
-		p.write(lines, map[int]string{websocket.TextMessage: "text ", websocket.BinaryMessage: "binary "}[kind]+string(frame))
+		if string(frame) != acknowledgement {
+			p.write(lines, map[int]string{websocket.TextMessage: "text ", websocket.BinaryMessage: "binary "}[kind]+string(frame))
+		}
 		if to.WriteMessage(kind, frame) != nil {
 			_ = from.Close()
 			return
@@ -88,9 +93,12 @@ func (p *tap) relay(to, from *websocket.Conn, lines *[]string) {
 	}
 }
 
+const acknowledgement = `{"status":200}`
+
 var (
-	uuid   = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
-	secret = regexp.MustCompile(`("reconnectSecret": ?")[^"]*"`)
+	uuid    = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+	routing = regexp.MustCompile(`"address":"` + uuid.String() + `"`)
+	secret  = regexp.MustCompile(`("reconnectSecret": ?")[^"]*"`)
 )
 
 // write adds a line, in which the reconnect secret and what Vantiq draws at random have names.
@@ -98,9 +106,10 @@ func (p *tap) write(lines *[]string, line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	line = secret.ReplaceAllString(line, `${1}SECRET"`)
+	line = routing.ReplaceAllString(line, `"address":"ADDRESS"`)
 	line = uuid.ReplaceAllStringFunc(line, func(drawn string) string {
 		if p.addresses[drawn] == "" {
-			p.addresses[drawn] = fmt.Sprintf("ID-%d", len(p.addresses)+1)
+			p.addresses[drawn] = fmt.Sprintf("REPLY-%d", len(p.addresses)+1)
 		}
 		return p.addresses[drawn]
 	})
