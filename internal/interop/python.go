@@ -37,10 +37,10 @@ func (p *Python) Run(ctx context.Context) error {
 		err := p.Attempt(ctx)
 		var rejected *RejectedError
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case errors.As(err, &rejected):
 			return err
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // the socket has failed because it was to end
 		case err == nil:
 			p.failures = 0
 		default:

@@ -39,7 +39,7 @@ type socket struct {
 // dial opens a socket. Both SDKs' libraries offer compression and send neither an Origin nor an Authorization.
 func (t Target) dial(ctx context.Context, kind int, agent string) (*socket, error) {
 	dialer := websocket.Dialer{NetDialContext: t.DialContext, EnableCompression: true, HandshakeTimeout: 10 * time.Second}
-	ws, _, err := dialer.DialContext(ctx, t.URL, http.Header{"User-Agent": {agent}})
+	ws, _, err := dialer.DialContext(ctx, t.URL, http.Header{"User-Agent": {agent}}) //nolint:bodyclose // gorilla has read the body to its end, and says that it need not be closed
 	if err != nil {
 		return nil, fmt.Errorf("interop: dial: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -71,14 +72,17 @@ func upgrade(r *http.Request) string {
 
 // relay passes messages on until the socket ends.
 func (p *tap) relay(to, from *websocket.Conn, lines *[]string) {
+	from.SetCloseHandler(func(code int, _ string) error { // before it is answered
+		frame := websocket.FormatCloseMessage(code, "")
+		if lines == &p.connector {
+			p.write(lines, fmt.Sprintf("close %d", code))
+		}
+		_ = to.WriteControl(websocket.CloseMessage, frame, time.Now().Add(patience))
+		_ = from.WriteControl(websocket.CloseMessage, frame, time.Now().Add(patience))
+		return nil
+	})
 	for {
 		kind, frame, err := from.ReadMessage()
-		if closed, ok := err.(*websocket.CloseError); ok && closed.Code != websocket.CloseAbnormalClosure { //nolint:errorlint // ReadMessage returns it as it is
-			if lines == &p.connector {
-				p.write(lines, fmt.Sprintf("close %d", closed.Code))
-			}
-			_ = to.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(closed.Code, ""))
-		}
 		if err != nil {
 			_ = to.Close()
 			return
