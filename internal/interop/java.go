@@ -47,9 +47,11 @@ func NewJava(target Target) *Java {
 
 // Run connects and serves, again and again, until ctx ends or the token is rejected.
 func (j *Java) Run(ctx context.Context) error {
+	sending, stop := context.WithCancel(ctx)
 	var sender sync.WaitGroup
-	sender.Go(func() { j.sendAll(ctx) })
+	sender.Go(func() { j.sendAll(sending) })
 	defer sender.Wait()
+	defer stop()
 	for {
 		err := j.attempt(ctx)
 		var rejected *RejectedError

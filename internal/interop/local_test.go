@@ -31,10 +31,23 @@ type direct struct {
 	source *vantiqtest.Source
 }
 
-// newDirect starts a server, on TCP if network is nil.
+// newDirect starts a server, on TCP if network is nil. The test fails if the server does not understand something that a
+// connector says, or has not asked for it.
 func newDirect(t *testing.T, network *vantiqtest.Network, opts ...vantiqtest.Option) *direct {
 	t.Helper()
-	server := vantiqtest.NewServer(append(opts, vantiqtest.WithNetwork(network))...)
+	return observed(t, network, func(vantiqtest.Event) {}, opts...)
+}
+
+// observed is newDirect with somebody who sees what happens.
+func observed(t *testing.T, network *vantiqtest.Network, observe func(vantiqtest.Event), opts ...vantiqtest.Option) *direct {
+	t.Helper()
+	server := vantiqtest.NewServer(append(opts, vantiqtest.WithNetwork(network), vantiqtest.WithObserver(func(e vantiqtest.Event) {
+		switch e.Kind {
+		case vantiqtest.MalformedReceived, vantiqtest.UnexpectedReceived, vantiqtest.StrayReceived, vantiqtest.ConnectIgnored:
+			t.Errorf("the local Vantiq saw an event %s: %v %s", e.Kind, e.Err, e.Body)
+		}
+		observe(e)
+	}))...)
 	t.Cleanup(server.Close)
 	return &direct{t, server, server.Source(sourceName, json.RawMessage(firstConfig))}
 }

@@ -58,11 +58,11 @@ func TestLocalVantiqSaysWhatVantiqSays(t *testing.T) {
 func converse(t *testing.T, start func(*testing.T, *tap, *direct)) (connector, vantiq string) {
 	t.Helper()
 	tooLarge := make(chan vantiqtest.Event, 1)
-	v := newDirect(t, nil, vantiqtest.WithMaxMessage(512), vantiqtest.WithObserver(func(e vantiqtest.Event) {
+	v := observed(t, nil, func(e vantiqtest.Event) {
 		if e.Kind == vantiqtest.TooLargeReceived {
 			tooLarge <- e
 		}
-	}))
+	}, vantiqtest.WithMaxMessage(512))
 	to := newTap(t, endpoint(v.server.URL()))
 	start(t, to, v)
 	v.WaitSession(1)
