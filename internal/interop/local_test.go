@@ -2,6 +2,8 @@ package interop_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
@@ -12,16 +14,37 @@ import (
 // "vantiqdev serve".
 type local interface {
 	Publish(message string) error
-	Query(parameters string) (rows []string, err error)
-	Notification() string // waits for the next one
+	Query(parameters string) (rows []string, err error) // as Publish it fails with a *failure
+	Notification() string                               // waits for the next one
 	Reconfigure(config string)
 	RequireReconnect()
 	Drop(how vantiqtest.Drop)
 	Refuse(times int)
-	Reactivate(times int)
+	Reactivate(times int) // and have the connector connect again
 	Outage()
 	Sessions() int
 	WaitSession(n int)
+}
+
+// A failure is what VAIL gets instead of rows.
+type failure struct {
+	Code       string `json:"code"`
+	Message    string `json:"message"`
+	Parameters []any  `json:"parameters"`
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("%s: %s %v", f.Code, f.Message, f.Parameters) }
+
+func failureOf(err error) error {
+	var query protocol.QueryError
+	var vantiq *protocol.StatusError
+	switch {
+	case errors.As(err, &query):
+		return &failure{query.Code, query.Message(), query.Parameters}
+	case errors.As(err, &vantiq):
+		return &failure{Code: vantiq.Details[0].Code, Message: vantiq.Details[0].Message}
+	}
+	return err
 }
 
 // A direct is a local Vantiq in this process.
@@ -56,7 +79,7 @@ func observed(t *testing.T, network *vantiqtest.Network, observe func(vantiqtest
 const firstConfig = `{"text":"<é☃😀&'\u007f\u001f\n\">"}`
 
 func (d *direct) Publish(message string) error {
-	return d.source.Publish(within(d.t), json.RawMessage(message))
+	return failureOf(d.source.Publish(within(d.t), json.RawMessage(message)))
 }
 
 func (d *direct) Query(parameters string) (rows []string, err error) {
@@ -64,7 +87,7 @@ func (d *direct) Query(parameters string) (rows []string, err error) {
 	for _, document := range documents {
 		rows = append(rows, document.String())
 	}
-	return rows, err
+	return rows, failureOf(err)
 }
 
 func (d *direct) Notification() string {
@@ -78,8 +101,12 @@ func (d *direct) Notification() string {
 
 func (d *direct) Reconfigure(config string) { d.source.Reconfigure(json.RawMessage(config)) }
 func (d *direct) RequireReconnect()         { d.source.RequireReconnect() }
-func (d *direct) Reactivate(times int)      { d.source.Reactivating(times) }
 func (d *direct) Sessions() int             { return d.source.Sessions() }
+
+func (d *direct) Reactivate(times int) {
+	d.source.Reactivating(times)
+	d.source.RequireReconnect()
+}
 
 func (d *direct) Drop(how vantiqtest.Drop) {
 	d.t.Helper()

@@ -68,7 +68,6 @@ func TestLinksOfPeersAfterReconnectRequired(t *testing.T) {
 		vantiq.WaitSession(1)
 		first := vantiq.source.Link().ID()
 		vantiq.Reactivate(3)
-		vantiq.RequireReconnect()
 		vantiq.WaitSession(2)
 		connects := vantiq.source.Connects()
 		if len(connects) != 5 {

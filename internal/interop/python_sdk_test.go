@@ -6,38 +6,24 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
-)
 
-// TestPythonSDKInEveryScenario runs a connector on the official SDK for Python, unchanged.
-func TestPythonSDKInEveryScenario(t *testing.T) {
-	interpreter := python(t)
-	play(t, func(t *testing.T, scenario string, play func(*testing.T, local)) {
-		t.Run(scenario, func(t *testing.T) {
-			t.Parallel()
-			vantiq := newDirect(t, nil)
-			startSDK(t, interpreter, vantiq.server.URL(), vantiq.server.Token())
-			play(t, vantiq)
-		})
-	})
-}
+	"github.com/vantiq-go/connectorsdk/internal/interop"
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
 
 // An sdk is a process that runs testdata/connector.py.
 type sdk struct {
 	output *output
-	ended  chan error // what Wait returned
+	ended  chan error // what Wait returned; it stays there
 }
 
-// startSDK starts the connector in a directory that holds nothing but a server.config. It ends with the test; what it has
-// written is shown if that fails.
-func startSDK(t *testing.T, interpreter, url, token string) *sdk {
+// startSDK starts the connector in a directory that holds a server.config. It ends with the test; what it has written is
+// shown if that fails.
+func startSDK(t *testing.T, interpreter, directory string) *sdk {
 	t.Helper()
-	directory := t.TempDir()
-	config := fmt.Sprintf("targetServer=%s\nauthToken=%s\nsources=%s\n", url, token, sourceName)
-	if err := os.WriteFile(filepath.Join(directory, "server.config"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	script, err := filepath.Abs("testdata/connector.py")
 	if err != nil {
 		t.Fatal(err)
@@ -51,13 +37,91 @@ func startSDK(t *testing.T, interpreter, url, token string) *sdk {
 	go func() { s.ended <- command.Wait() }()
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
-		s.ended <- <-s.ended
+		s.wait()
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(directory, "VantiqConnector.log"))
 			t.Logf("the connector said:\n%s%s", s.output, log)
 		}
 	})
 	return s
+}
+
+// wait waits until the process has ended.
+func (s *sdk) wait() error {
+	err := <-s.ended
+	s.ended <- err
+	return err
+}
+
+// connectorDirectory returns a directory that holds nothing but a server.config, which is what a connector is started in.
+func connectorDirectory(t *testing.T, url, token, more string) string {
+	t.Helper()
+	directory := t.TempDir()
+	config := fmt.Sprintf("targetServer=%s\nauthToken=%s\nsources=%s\n%s", url, token, sourceName, more)
+	if err := os.WriteFile(filepath.Join(directory, "server.config"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return directory
+}
+
+func TestWrongTokenEndsPythonSDK(t *testing.T) {
+	interpreter := python(t)
+	vantiq := newDirect(t, nil)
+	connector := startSDK(t, interpreter, connectorDirectory(t, vantiq.server.URL(), "guess", ""))
+	err := connector.wait()
+	const wanted = "configuration: Connect call failed: 401 :: authFailure:invalid authToken"
+	if err == nil || !strings.Contains(connector.output.String(), wanted) {
+		t.Errorf("it ended with %v and said %q, want %q", err, connector.output, wanted)
+	}
+}
+
+// A connector that has a property reconnectSecret=S is usurped by one that sends its source, an underscore and S; it comes
+// back at once, and usurps.
+func TestSameSecretUsurpsPythonSDK(t *testing.T) {
+	interpreter := python(t)
+	vantiq := newDirect(t, nil)
+	startSDK(t, interpreter, connectorDirectory(t, vantiq.server.URL(), vantiq.server.Token(), "reconnectSecret=5f0c\n"))
+	vantiq.WaitSession(1)
+	ended := once(t, target(t, vantiq.server, nil))()
+	vantiq.WaitSession(3)
+	if err := <-ended; err != nil {
+		t.Errorf("the usurper's link ended with %v, want nil", err)
+	}
+	for i, connect := range vantiq.source.Connects() {
+		if connect.Refused != nil || connect.Usurped != (i > 0) {
+			t.Errorf("connect %d: usurped: %t, refused: %v", i, connect.Usurped, connect.Refused)
+		}
+	}
+}
+
+func TestAnotherSecretRefusesPythonSDK(t *testing.T) {
+	interpreter := python(t)
+	refused := make(chan struct{}, 1<<16) // it comes back without any delay
+	vantiq := observed(t, nil, func(e vantiqtest.Event) {
+		if e.Kind == vantiqtest.ConnectRefused {
+			refused <- struct{}{}
+		}
+	})
+	to := target(t, vantiq.server, nil)
+	end := run(t, &interop.Python{Target: to})
+	vantiq.WaitSession(1)
+	startSDK(t, interpreter, connectorDirectory(t, vantiq.server.URL(), vantiq.server.Token(), ""))
+	for range 10 {
+		<-refused
+	}
+	if vantiq.Sessions() != 1 {
+		t.Errorf("%d sessions, want 1", vantiq.Sessions())
+	}
+	_ = end()
+	vantiq.WaitSession(2)
+}
+
+func TestPythonSDKTakesAMebibyte(t *testing.T) {
+	interpreter := python(t)
+	vantiq := newDirect(t, nil, vantiqtest.WithMaxMessage(2<<20))
+	startSDK(t, interpreter, connectorDirectory(t, vantiq.server.URL(), vantiq.server.Token(), ""))
+	vantiq.WaitSession(1)
+	takesAMebibyte(t, vantiq)
 }
 
 // An output holds what a process writes.

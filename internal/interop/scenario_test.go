@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vantiq-go/connectorsdk/protocol"
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
@@ -29,6 +28,19 @@ var scenarios = []scenario{
 			}
 			want(t, vantiq.Notification(), `{"published":`+message+`}`)
 		}
+	}},
+	{"publish and query while nobody is connected", func(t *testing.T, vantiq local) {
+		vantiq.Refuse(-1)
+		vantiq.Drop(vantiqtest.FIN)
+		_, queried := vantiq.Query(`{}`)
+		for _, err := range []error{vantiq.Publish(`{}`), queried} {
+			var failed *failure
+			if !errors.As(err, &failed) || failed.Code != "com.accessg2.ag2rs.streams.source.not_found" {
+				t.Errorf("got error %+v", err)
+			}
+		}
+		vantiq.Refuse(0)
+		began(t, vantiq, 2, firstConfig)
 	}},
 	{"publishes in a burst", func(t *testing.T, vantiq local) {
 		const count = 500
@@ -56,10 +68,10 @@ var scenarios = []scenario{
 	{"query error", func(t *testing.T, vantiq local) {
 		for _, parameters := range []string{`{"error":"{0} é"}`, `{"error":"{0} é","rows":2,"partial":1}`} {
 			rows, err := vantiq.Query(parameters)
-			wanted := protocol.QueryError{Code: "interop.asked", Template: "it was asked to fail: {0}", Parameters: []any{"{0} é"}}
-			var failed protocol.QueryError
-			if !errors.As(err, &failed) || !reflect.DeepEqual(failed, wanted) || len(rows) > 0 {
-				t.Errorf("got %v, %#v, want %#v", rows, err, wanted)
+			var failed *failure
+			if !errors.As(err, &failed) || failed.Code != "interop.asked" || len(rows) > 0 ||
+				!strings.HasSuffix(failed.Message, "it was asked to fail: {0} é") || !reflect.DeepEqual(failed.Parameters, []any{"{0} é"}) {
+				t.Errorf("got rows %v and error %+v", rows, err)
 			}
 		}
 		wantRows(t, vantiq, `{"rows":1}`, 1)
@@ -78,8 +90,7 @@ var scenarios = []scenario{
 	}},
 	{"reactivation window", func(t *testing.T, vantiq local) {
 		vantiq.Reactivate(9)
-		vantiq.Reconfigure(`{"second":true}`)
-		began(t, vantiq, 2, `{"second":true}`)
+		began(t, vantiq, 2, firstConfig)
 	}},
 	{"refused", func(t *testing.T, vantiq local) {
 		vantiq.Refuse(3)
