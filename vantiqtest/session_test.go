@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +82,25 @@ func TestConfigurationReachesTheConnector(t *testing.T) {
 	}
 	if err := source.WaitConnected(within(t)); err != nil || source.Sessions() != 1 {
 		t.Errorf("error %v, %d sessions", err, source.Sessions())
+	}
+}
+
+// A connector that refuses members it does not know works here as little as with Vantiq.
+func TestMembersOfNoUseArriveAsFromVantiq(t *testing.T) {
+	server := start(t)
+	source := server.Source("EchoSource", nil)
+	c := dial(t, server, nil)
+	c.validate(server.Token())
+	c.send(protocol.AppendConnectExtension(nil, "EchoSource", "s"))
+	const common = `"contentType":"application/json","messageHeaders":{},"address":"[0-9a-f-]{36}"}$`
+	for _, members := range []string{`"isSystemResource":true,"parameters":{},"skipMonitoring":false,"isExternal":false,`, ``} {
+		_, frame, err := c.read()
+		if err != nil || !regexp.MustCompile(`},`+members+common).Match(frame) {
+			t.Fatalf("received %s, %v; want it to end with %s%s", frame, err, members, common)
+		}
+		if err := source.Publish(within(t), map[string]int{"n": 1}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func startSDK(t *testing.T, interpreter, directory string) *sdk {
 	go func() { s.ended <- command.Wait() }()
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
-		s.wait()
+		_ = s.wait()
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(directory, "VantiqConnector.log"))
 			t.Logf("the connector said:\n%s%s", s.output, log)
@@ -122,6 +122,27 @@ func TestPythonSDKTakesAMebibyte(t *testing.T) {
 	startSDK(t, interpreter, connectorDirectory(t, vantiq.server.URL(), vantiq.server.Token(), ""))
 	vantiq.WaitSession(1)
 	takesAMebibyte(t, vantiq)
+}
+
+// With sendPings=true the SDK notices within a minute that its link is half open. It usurps its own session then.
+func TestPulledCableOfPythonSDK(t *testing.T) {
+	interpreter := python(t)
+	if testing.Short() {
+		t.Skip("it takes 50 seconds")
+	}
+	t.Parallel()
+	vantiq := newDirect(t, nil)
+	startSDK(t, interpreter, connectorDirectory(t, vantiq.server.URL(), vantiq.server.Token(), "sendPings=true\n"))
+	vantiq.WaitSession(1)
+	_ = vantiq.Notification()
+	vantiq.Drop(vantiqtest.Vanish)
+	if err := vantiq.Publish(`{"lost":true}`); err != nil {
+		t.Errorf("a publish into a half open link fails with %v", err)
+	}
+	began(t, vantiq, 2, firstConfig)
+	if connect := vantiq.source.Connects()[1]; !connect.Usurped {
+		t.Error("the second connect did not usurp the session")
+	}
 }
 
 // An output holds what a process writes.

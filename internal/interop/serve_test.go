@@ -79,7 +79,7 @@ type served struct {
 // startServe starts one with a source that is configured with firstConfig, and to which nobody has connected yet.
 func startServe(t *testing.T, program string) *served {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	s := &served{t: t, url: "http://" + freeAddress(t), ctx: ctx}
 	s.directory = connectorDirectory(t, s.url, serveToken, "")
 	command := exec.Command(program, "serve", "-console", "127.0.0.1:0")
