@@ -33,11 +33,14 @@ func padded(size int) json.RawMessage {
 // overhead is what a message that waits costs beside its frame.
 const overhead = 64
 
+// ofNoUse is what Vantiq writes into a publish beside what matters to a connector.
+const ofNoUse = len(`,"contentType":"application/json","messageHeaders":{},"address":"0b1e6a6e-8c1f-4f0e-9d3a-5f0c2a9c1e7d"`)
+
 // waits returns what a published message that waits costs.
 func waits(message json.RawMessage) int {
 	var document protocol.Document
 	_ = document.UnmarshalJSON(message)
-	return len(protocol.AppendPublish(nil, "EchoSource", document)) + overhead
+	return len(protocol.AppendPublish(nil, "EchoSource", document)) + ofNoUse + overhead
 }
 
 // Published messages wait for their handler up to 1,024 or 16 MiB. Then the reader stops, so that TCP holds the server back.

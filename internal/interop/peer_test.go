@@ -185,7 +185,7 @@ func TestSameSecretUsurps(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Errorf("the usurped connector's link ended with %v, want nil: a clean end, after which it comes back at once", err)
 		}
-		if connect := vantiq.source.Connects()[1]; !connect.Usurped || vantiq.source.Link().ID() != connect.Link {
+		if connect, l := vantiq.source.Connects()[1], vantiq.source.Link(); !connect.Usurped || l == nil || l.ID() != connect.Link {
 			t.Errorf("the second connect was %+v", connect)
 		}
 	})
@@ -218,7 +218,7 @@ func TestAnotherSecretIsRefused(t *testing.T) {
 
 // once returns what starts the life of one link of a Python; it ends with the test.
 func once(t *testing.T, to interop.Target) (start func() (ended <-chan error)) {
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithTimeout(context.Background(), patience)
 	var running sync.WaitGroup
 	t.Cleanup(func() {
 		stop()
