@@ -126,7 +126,12 @@ func TestPeersComeBack(t *testing.T) {
 		t.Run(test.peer+"/"+test.how.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				network := vantiqtest.NewNetwork()
-				vantiq := newDirect(t, network)
+				var closed []time.Time
+				vantiq := observed(t, network, func(e vantiqtest.Event) {
+					if e.Kind == vantiqtest.LinkClosed {
+						closed = append(closed, e.Time)
+					}
+				})
 				run(t, peers[test.peer](target(t, vantiq.server, network)))
 				vantiq.WaitSession(1)
 				time.Sleep(time.Second) // so that it is between two pings
@@ -138,6 +143,10 @@ func TestPeersComeBack(t *testing.T) {
 				vantiq.WaitSession(2)
 				if took := time.Since(dropped); took < test.from || took > test.to {
 					t.Errorf("it was back after %v, want %v to %v", took, test.from, test.to)
+				}
+				synctest.Wait()
+				if len(closed) != 1 || test.how != vantiqtest.Vanish && closed[0].Sub(dropped) > time.Second {
+					t.Errorf("the link was closed at %v, dropped at %v; want at most a second in between", closed, dropped)
 				}
 				if usurped := vantiq.source.Connects()[1].Usurped; usurped != (test.how == vantiqtest.Vanish) {
 					t.Errorf("it usurped its own session: %t", usurped)

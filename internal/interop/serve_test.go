@@ -56,8 +56,8 @@ func inEveryScenario(t *testing.T, program string, start func(*testing.T, *serve
 			vantiq := startServe(t, program)
 			start(t, vantiq)
 			play(t, vantiq)
-			if sdk := vantiq.state().SDK; sdk != "Python" {
-				t.Errorf("the console says that the SDK is %q, want Python", sdk)
+			if state := vantiq.state(); state.SDK != "Python" || state.Totals.Problems > 0 {
+				t.Errorf("the console says %+v, want the SDK for Python and no problems", state)
 			}
 		})
 	})
@@ -233,6 +233,9 @@ func (s *served) Sessions() int        { return s.state().Sessions }
 type sourceState struct {
 	Sessions int
 	SDK      string
+	Totals   struct {
+		Problems int // messages that the local Vantiq did not understand, or has not asked for
+	}
 }
 
 type serverState struct{ Sources []sourceState }
