@@ -28,13 +28,16 @@ func within(t testing.TB) context.Context {
 
 const sourceName = "EchoSource"
 
+// required reports whether no test may be skipped.
+func required() bool { return os.Getenv("INTEROP") == "required" }
+
 // python returns the interpreter that has the official SDK for Python, and skips the test if none is named.
 func python(t *testing.T) string {
 	t.Helper()
 	interpreter := os.Getenv("INTEROP_PYTHON")
 	if interpreter == "" {
 		const missing = "INTEROP_PYTHON names no interpreter that has the official SDK for Python; \"go run ./bench python-setup\" makes one"
-		if os.Getenv("INTEROP") == "required" {
+		if required() {
 			t.Fatal(missing)
 		}
 		t.Skip(missing)

@@ -74,7 +74,11 @@ func converse(t *testing.T, start func(*testing.T, *tap, *direct)) (connector, v
 	if err := v.Publish(`{"text":"` + strings.Repeat("-", 512) + `"}`); err != nil {
 		t.Fatal(err)
 	}
-	<-tooLarge
+	select {
+	case <-tooLarge:
+	case <-within(t).Done():
+		t.Fatal("the notification that is too large has not arrived")
+	}
 	wantRows(t, v, `{"rows":5,"partial":2}`, 5)
 	wantRows(t, v, `{"rows":2,"partial":1,"empty":true}`, 2)
 	wantRows(t, v, `{}`, 0)

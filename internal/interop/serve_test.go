@@ -24,7 +24,7 @@ import (
 // steers it through its console. The connector is the peer for Python, and a program on the official SDK for Python,
 // unchanged.
 func TestServeInEveryScenario(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() && !required() {
 		t.Skip("vantiqdev is built for it")
 	}
 	program := filepath.Join(t.TempDir(), "vantiqdev")
