@@ -1,0 +1,20 @@
+// Elements. Text only ever goes in as text.
+
+export const $ = (selector, within = document) => within.querySelector(selector);
+export const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+// element makes one: element("p", {className: "hint"}, "text", another).
+export function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.includes("-") || name === "role") made.setAttribute(name, value);
+    else made[name] = value;
+  }
+  made.append(...children);
+  return made;
+}
+
+// say sets a text only when it differs, so that nothing is announced or laid out again for nothing.
+export function say(where, text) {
+  if (where.textContent !== text) where.textContent = text;
+}

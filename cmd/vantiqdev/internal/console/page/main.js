@@ -1,0 +1,41 @@
+// The console: what happens between a local Vantiq and connectors, and what one can do to them.
+
+import { showConfiguration } from "./configuration.js";
+import { $, say } from "./dom.js";
+import { showFaults } from "./faults.js";
+import { showForms } from "./forms.js";
+import { listenToKeys } from "./keys.js";
+import { addRates, recolour, showPlots } from "./plots.js";
+import { showSources } from "./sources.js";
+import { change, choose, onChange } from "./store.js";
+import { follow } from "./stream.js";
+import { themeButton } from "./theme.js";
+import { addTraffic, showTraffic } from "./traffic.js";
+
+themeButton($("#theme"), recolour);
+showSources();
+const use = showForms();
+showTraffic((form, source, text) => {
+  if (source) choose(source);
+  use(form, text);
+});
+showConfiguration();
+showFaults();
+showPlots();
+listenToKeys();
+
+onChange(({ live, known, server }) => {
+  const lost = $("#lost");
+  const text = !known ? "connecting" : !live ? "lost" : server.stopped ? "stopped" : "live";
+  say($("#live"), text);
+  $("#live").dataset.state = text;
+  lost.hidden = text === "live" || text === "connecting";
+  say(lost, !known || live ? (server.stopped ? "The local Vantiq is stopped, as in an outage. It comes back by itself." : "") : "The console does not answer; what is shown is from before. The page tries again every second.");
+});
+
+follow({
+  state: ({ server, sources }) => change({ server, sources, known: true }),
+  traffic: addTraffic,
+  rates: addRates,
+  live: (live) => change({ live, known: true }),
+});

@@ -1,0 +1,95 @@
+// The list of sources: who is connected to each, since when, from where, and what is being done to it.
+
+import { $, $$, element, say } from "./dom.js";
+import { choose, chosenSource, onChange, store } from "./store.js";
+import { count, number, rough } from "./words.js";
+
+const list = $("#source-list");
+const items = new Map(); // name → its elements
+
+export function showSources() {
+  onChange(show);
+  // "since" goes on without the server.
+  setInterval(() => document.hidden || showTimes(), 1000);
+}
+
+function show() {
+  const names = store.sources.map((source) => source.name);
+  if (names.join("\n") !== [...items.keys()].join("\n")) build(names);
+  for (const [i, source] of store.sources.entries()) showSource(source, i);
+  showTimes();
+  for (const where of $$(".chosen")) say(where, store.chosen || "no source");
+  say($("#server-url"), store.server.url || "…");
+  $("#no-sources").hidden = names.length > 0 || !store.server.url;
+  showHow(chosenSource());
+}
+
+function build(names) {
+  items.clear();
+  for (const name of names) {
+    const parts = {
+      button: element("button", { type: "button", className: "source" }),
+      key: element("kbd", { className: "source-key" }),
+      name: element("span", { className: "source-name" }, name),
+      state: element("span", { className: "source-state" }),
+      peer: element("span", { className: "source-peer" }),
+      totals: element("span", { className: "source-totals" }),
+      faults: element("span", { className: "source-faults" }),
+    };
+    parts.button.append(parts.key, parts.name, parts.state, parts.peer, parts.totals, parts.faults);
+    parts.button.addEventListener("click", () => choose(name));
+    items.set(name, parts);
+  }
+  list.replaceChildren(...[...items.values()].map((parts) => element("li", {}, parts.button)));
+}
+
+function showSource(source, i) {
+  const parts = items.get(source.name);
+  const chosen = source.name === store.chosen;
+  parts.button.setAttribute("aria-current", chosen ? "true" : "false");
+  parts.button.classList.toggle("connected", source.connected);
+  say(parts.key, i < 9 ? String(i + 1) : "");
+  const who = [source.sdk, source.peer].filter(Boolean).join(" · ");
+  say(parts.peer, source.connected ? who : "");
+  parts.button.title = source.agent ?? "";
+  const t = source.totals;
+  const totals = [`${number(t.publishes)} published`, count(t.queries, "query", "queries"), count(t.notifications, "notification")];
+  if (t.failed) totals.push(`${number(t.failed)} failed`);
+  if (t.refusals) totals.push(count(t.refusals, "refusal"));
+  if (t.problems) totals.push(count(t.problems, "problem"));
+  say(parts.totals, totals.join(" · "));
+  say(parts.faults, activeFaults(source.faults).join(" · "));
+}
+
+function showTimes() {
+  for (const source of store.sources) {
+    const parts = items.get(source.name);
+    const reconnects = Math.max(0, source.sessions - 1);
+    let text = "not connected";
+    if (source.connected) {
+      text = "connected";
+      if (source.since) text += ` ${rough(Date.now() - Date.parse(source.since))}`;
+    }
+    if (reconnects) text += ` · ${count(reconnects, "reconnect")}`;
+    say(parts.state, text);
+  }
+}
+
+// activeFaults names what is being done to a source.
+function activeFaults(faults) {
+  const times = (n) => (n < 0 ? "every connect" : count(n, "connect"));
+  return [
+    faults.stalled && "stalled",
+    faults.refusing !== 0 && `refusing ${times(faults.refusing)}`,
+    faults.reactivating !== 0 && `reactivating, ${times(faults.reactivating)}`,
+    faults.slowMs !== 0 && `acknowledging after ${number(faults.slowMs)} ms`,
+  ].filter(Boolean);
+}
+
+function showHow(source) {
+  const how = $("#how-to-connect");
+  how.hidden = !source || source.connected || source.sessions > 0;
+  if (how.hidden) return;
+  say($("#how-name"), source.name);
+  say($("#how-config"), `targetServer=${store.server.url}\nauthToken=…\nsources=${source.name}`);
+}

@@ -1,0 +1,31 @@
+// Light or dark: as the system has it, unless the reader has chosen. Loaded before anything is painted.
+
+import { recall, remember } from "./memory.js";
+
+const themes = ["system", "light", "dark"];
+const words = { system: "Auto", light: "Light", dark: "Dark" };
+
+let theme = recall("theme", "system");
+apply();
+
+// themeButton makes a button go through the themes, and calls changed whenever colours have changed.
+export function themeButton(button, changed) {
+  const show = () => {
+    button.textContent = words[theme];
+    button.setAttribute("aria-label", `Colours: ${words[theme]}. Change`);
+  };
+  show();
+  button.addEventListener("click", () => {
+    theme = themes[(themes.indexOf(theme) + 1) % themes.length];
+    remember("theme", theme);
+    apply();
+    show();
+    changed();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+}
+
+function apply() {
+  if (!themes.includes(theme)) theme = "system";
+  document.documentElement.dataset.theme = theme;
+}
