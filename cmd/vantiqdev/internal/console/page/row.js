@@ -82,6 +82,7 @@ export class Row {
     if (this.whole) buttons.append(element("button", { type: "button", "data-copy": "" }, "Copy"));
     if (item.kind === "publish sent") buttons.append(element("button", { type: "button", "data-use": "publish" }, "Edit and publish again"));
     if (item.kind === "query sent") buttons.append(element("button", { type: "button", "data-use": "select" }, "Edit and select again"));
+    body.parentElement.scrollIntoView({ block: "nearest" });
   }
 
   // body returns as much of the body as is here, laid out.

@@ -53,10 +53,14 @@ function showSource(source, i) {
   say(parts.peer, source.connected ? who : "");
   parts.button.title = source.agent ?? "";
   const t = source.totals;
-  const totals = [`${number(t.publishes)} published`, count(t.queries, "query", "queries"), count(t.notifications, "notification")];
-  if (t.failed) totals.push(`${number(t.failed)} failed`);
-  if (t.refusals) totals.push(count(t.refusals, "refusal"));
-  if (t.problems) totals.push(count(t.problems, "problem"));
+  const totals = [
+    t.publishes && `${number(t.publishes)} published`,
+    t.notifications && count(t.notifications, "notification"),
+    t.queries && count(t.queries, "query", "queries"),
+    t.failed && `${number(t.failed)} failed`,
+    t.refusals && count(t.refusals, "refusal"),
+    t.problems && count(t.problems, "problem"),
+  ].filter(Boolean);
   say(parts.totals, totals.join(" · "));
   say(parts.faults, activeFaults(source.faults).join(" · "));
 }
