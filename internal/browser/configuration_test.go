@@ -1,0 +1,65 @@
+package browser_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// send sends a request to the console, as another program does.
+func (s *serve) send(method, path, body string) int {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), method, s.console+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // all of it was read
+	_, _ = io.Copy(io.Discard, response.Body)
+	return response.StatusCode
+}
+
+func TestConfigurationIsSaved(t *testing.T) {
+	s := startServe(t, `EchoSource={"prefix": "> ", "big": 9007199254740993}`)
+	connect(t, s, "EchoSource")
+	p := open(t, s, wide)
+	p.until("it is shown, numbers as they were written", `$("#configuration-text").value === '{"prefix": "> ", "big": 9007199254740993}'`)
+	p.until("it is connected", `source("EchoSource").matches(".connected")`)
+
+	p.write("#configuration-text", `{"prefix": "# "`)
+	p.shows("#configuration-problem", "never closed")
+	p.write("#configuration-text", `{"prefix": "# ", "big": 9007199254740993}`)
+	p.click("#configuration-form .primary")
+	p.shows("#configuration-form .outcome", "Saved")
+	p.until("the connector was told, and has the new one", `labels().includes("reconnect required") && rows().findLast((row) => row.label === "configuration").body.includes("# ")`)
+	p.until("that was a reconnect", `source("EchoSource").textContent.includes("1 reconnect")`)
+	p.until("there is nothing left to save or to discard", `$("#configuration-form .revert").hidden && $("#configuration-changed").hidden`)
+}
+
+func TestConfigurationThatChangesMeanwhileIsNotLost(t *testing.T) {
+	s := startServe(t, `EchoSource={"n": 1}`, "Orders")
+	p := open(t, s, wide)
+	p.shows("#configuration-form", "Configuration")
+	p.write("#configuration-text", `{"n": 1, "mine": true}`)
+	if status := s.send(http.MethodPut, "/api/sources/EchoSource/config", `{"n": 2}`); status != http.StatusNoContent {
+		t.Fatalf("status %d", status)
+	}
+	p.until("one is warned", `!$("#configuration-changed").hidden && $("#configuration-text").value === '{"n": 1, "mine": true}'`)
+	p.clickOn(`source("Orders")`)
+	p.until("the other source has nothing of that", `$("#configuration-changed").hidden && $("#configuration-text").value === "{}"`)
+	p.clickOn(`source("EchoSource")`)
+	p.until("what was written is still there, and the warning", `!$("#configuration-changed").hidden && $("#configuration-text").value === '{"n": 1, "mine": true}'`)
+	p.click("#configuration-theirs")
+	p.until("the server's is shown", `$("#configuration-changed").hidden && $("#configuration-text").value === '{"n": 2}'`)
+	if status := s.send(http.MethodPut, "/api/sources/EchoSource/config", `{"n": 3}`); status != http.StatusNoContent {
+		t.Fatalf("status %d", status)
+	}
+	p.until("what nobody edits follows the server", `$("#configuration-text").value === '{"n": 3}'`)
+	p.reload()
+	p.until("also anew", `$("#configuration-text").value === '{"n": 3}'`)
+}

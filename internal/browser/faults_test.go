@@ -1,0 +1,97 @@
+package browser_test
+
+import (
+	"testing"
+)
+
+// amount sets the amount of a fault.
+func (p *page) amount(label, n string) {
+	p.t.Helper()
+	value[bool](p, `(fault(`+quote(label)+`).querySelector("input").id = "amount", true)`)
+	p.write("#amount", n)
+	value[bool](p, `($("#amount").removeAttribute("id"), true)`)
+}
+
+func TestLinksAreDropped(t *testing.T) {
+	s := startServe(t, "EchoSource")
+	connect(t, s, "EchoSource")
+	p := open(t, s, wide)
+	p.until("it is connected", `source("EchoSource").matches(".connected")`)
+	for i, how := range []string{"Close 1001", "Close 1012", "FIN", "RST"} {
+		p.clickOn(`fault(` + quote(how) + `).querySelector("button")`)
+		p.shows("#fault-outcome", how+": done")
+		p.until("the connector has come back", `source("EchoSource").matches(".connected") && source("EchoSource").textContent.includes("`+[]string{"1 reconnect", "2 reconnects", "3 reconnects", "4 reconnects"}[i]+`")`)
+	}
+	p.until("the traffic tells of it", `labels().filter((label) => label === "link closed").length === 4`)
+
+	p.clickOn(`fault("Ask to reconnect").querySelector("button")`)
+	p.until("on the same link", `labels().includes("reconnect required") && source("EchoSource").textContent.includes("5 reconnects") && labels().filter((label) => label === "link opened").length === 5`)
+}
+
+func TestFaultsThatLastAreShownAndCanBeEnded(t *testing.T) {
+	s := startServe(t, "EchoSource")
+	connect(t, s, "EchoSource")
+	p := open(t, s, wide)
+	p.until("it is connected", `source("EchoSource").matches(".connected")`)
+
+	p.clickOn(`fault("Stall").querySelector("button")`)
+	p.until("it stalls, in both places", `fault("Stall").matches(".active") && source("EchoSource").textContent.includes("stalled")`)
+	p.publish(`{"while": "stalled"}`)
+	p.until("no answer comes", `rows().some((row) => row.label === "PUBLISH") && !labels().includes("notification")`)
+	p.clickOn(`fault("Stall").querySelector("button[aria-label='End: Stall']")`)
+	p.until("it goes on", `labels().includes("notification") && !fault("Stall").matches(".active") && !source("EchoSource").textContent.includes("stalled")`)
+
+	p.amount("Acknowledge late", "350")
+	p.clickOn(`fault("Acknowledge late").querySelector("button")`)
+	p.until("that shows", `fault("Acknowledge late").textContent.includes("350 ms late") && source("EchoSource").textContent.includes("acknowledging after 350 ms")`)
+	p.clickOn(`fault("Acknowledge late").querySelector("button[aria-label^=End]")`)
+	p.until("it is over", `!fault("Acknowledge late").matches(".active")`)
+
+	p.amount("Reactivate", "2")
+	p.clickOn(`fault("Reactivate").querySelector("button")`)
+	p.until("two connects are refused, and then no more", `labels().filter((label) => label === "connect refused").length === 2 && source("EchoSource").textContent.includes("2 refusals") && source("EchoSource").matches(".connected") && !fault("Reactivate").matches(".active")`)
+
+	p.amount("Refuse", "0")
+	p.clickOn(`fault("Refuse").querySelector("button")`)
+	p.until("every connect", `fault("Refuse").textContent.includes("every connect") && source("EchoSource").textContent.includes("refusing every connect")`)
+	p.clickOn(`fault("FIN").querySelector("button")`)
+	p.until("it cannot come back", `source("EchoSource").textContent.includes("not connected") && labels().filter((label) => label === "connect refused").length > 2`)
+	p.clickOn(`fault("Refuse").querySelector("button[aria-label^=End]")`)
+	p.until("it comes back", `source("EchoSource").matches(".connected") && !fault("Refuse").matches(".active")`)
+
+	p.amount("Refuse", "1.5")
+	p.clickOn(`fault("Refuse").querySelector("button")`)
+	p.until("an amount that is none is not sent", `fault("Refuse").querySelector("input:invalid") && !fault("Refuse").matches(".active")`)
+}
+
+func TestServerRestarts(t *testing.T) {
+	s := startServe(t, "EchoSource")
+	connect(t, s, "EchoSource")
+	p := open(t, s, wide)
+	p.until("it is connected", `source("EchoSource").matches(".connected")`)
+	p.amount("Restart", "2")
+	p.clickOn(`fault("Restart").querySelector("button")`)
+	p.until("it is stopped, and says so", `$("#live").textContent === "stopped" && !$("#lost").hidden && fault("Restart").matches(".active") && source("EchoSource").textContent.includes("not connected")`)
+	p.until("it is back, and so is the connector", `$("#live").textContent === "live" && $("#lost").hidden && source("EchoSource").matches(".connected")`)
+}
+
+func TestConsoleThatGoesIsSaidAndComesBack(t *testing.T) {
+	s := startServe(t, "EchoSource")
+	stopped := connect(t, s, "EchoSource")
+	p := open(t, s, wide)
+	p.until("it is connected", `source("EchoSource").matches(".connected")`)
+	p.publish(`{"before": true}`)
+	p.until("it is there", `labels().includes("status 200")`)
+	stopped.stop()
+	s.stop()
+	p.until("the page says so", `$("#live").textContent === "lost" && $("#lost").textContent.includes("does not answer") && !$("#lost").hidden`)
+	p.click("#publish-form .primary")
+	p.shows("#publish-form .outcome", "Is vantiqdev still running?")
+
+	s = s.again("EchoSource", "Orders")
+	connect(t, s, "EchoSource")
+	p.until("it comes back by itself, with what is new", `$("#live").textContent === "live" && $("#lost").hidden && $$(".source").length === 2 && source("EchoSource").matches(".connected")`)
+	p.until("what was before stands above what is new", `rows().some((row) => row.body.includes("before")) && $("#rows .gap")?.textContent.includes("started anew")`)
+	p.publish(`{"after": true}`)
+	p.until("the stream goes on", `rows().some((row) => row.label === "notification" && row.body.includes("after"))`)
+}
