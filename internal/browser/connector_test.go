@@ -16,7 +16,7 @@ type ask struct {
 	Partials int    `json:"partials"` // so many partial answers first, of one row each
 	Rows     int    `json:"rows"`     // in the answer
 	Fail     string `json:"fail"`     // the message of an error instead
-	Hang     bool   `json:"hang"`     // no answer while the session lasts
+	Hang     bool   `json:"hang"`     // no answer while the connector runs
 }
 
 // row is what an answer consists of.
@@ -26,34 +26,37 @@ type row struct {
 	Big  float64 `json:"price"`
 }
 
-// handlers are those of a connector that sends back what is published, and answers queries as they ask.
-var handlers = connector.Handlers{
-	Publish: func(ctx context.Context, c *connector.SourceConnection, message connector.Document) error {
-		return c.SendNotification(ctx, message)
-	},
-	Query: func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
-		var a ask
-		if err := q.Decode(&a); err != nil {
-			return err
-		}
-		if a.Hang {
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		if a.Fail != "" {
-			return protocol.QueryError{Code: "com.example.failed", Template: a.Fail, Parameters: []any{"first", 2}}
-		}
-		for i := range a.Partials {
-			if err := q.Partial(ctx, []row{{ID: -i - 1, Name: "partial", Big: 0.5}}); err != nil {
+// handlersUntil returns those of a connector that sends back what is published, and answers queries as they ask, hanging
+// until over is closed.
+func handlersUntil(over <-chan struct{}) connector.Handlers {
+	return connector.Handlers{
+		Publish: func(ctx context.Context, c *connector.SourceConnection, message connector.Document) error {
+			return c.SendNotification(ctx, message)
+		},
+		Query: func(ctx context.Context, _ *connector.SourceConnection, q *connector.Query) error {
+			var a ask
+			if err := q.Decode(&a); err != nil {
 				return err
 			}
-		}
-		rows := make([]row, a.Rows)
-		for i := range rows {
-			rows[i] = row{ID: i + 1, Name: strings.Repeat("n", i+1), Big: 1.5 * float64(i)}
-		}
-		return q.Complete(ctx, rows)
-	},
+			if a.Hang {
+				<-over
+				return nil
+			}
+			if a.Fail != "" {
+				return protocol.QueryError{Code: "com.example.failed", Template: a.Fail, Parameters: []any{"first", 2}}
+			}
+			for i := range a.Partials {
+				if err := q.Partial(ctx, []row{{ID: -i - 1, Name: "partial", Big: 0.5}}); err != nil {
+					return err
+				}
+			}
+			rows := make([]row, a.Rows)
+			for i := range rows {
+				rows[i] = row{ID: i + 1, Name: strings.Repeat("n", i+1), Big: 1.5 * float64(i)}
+			}
+			return q.Complete(ctx, rows)
+		},
+	}
 }
 
 // A connectors is a connector set that runs in the test.
@@ -71,13 +74,15 @@ func connect(t *testing.T, s *serve, sources ...string) connectors {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set.SetHandlers(handlers)
+	over := make(chan struct{})
+	set.SetHandlers(handlersUntil(over))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- set.Run(ctx) }()
 	var once sync.Once
 	stop := func() {
 		once.Do(func() {
+			close(over)
 			cancel()
 			if err := <-ended; err != nil {
 				t.Errorf("the connector: %v", err)

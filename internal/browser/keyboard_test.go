@@ -43,7 +43,7 @@ func TestEverythingWorksByKeyboard(t *testing.T) {
 	p.until("Space presses the button", `source("EchoSource").textContent.includes("2 reconnects")`)
 
 	p.press("/")
-	p.press("board")
+	p.press("board p")
 	p.until("/ goes to the filter", `labels().join() === "PUBLISH,notification"`)
 	p.press(escape)
 	p.press("t")
@@ -103,6 +103,7 @@ func TestEveryControlHasAName(t *testing.T) {
 	p := open(t, s, wide)
 	p.until("it is connected", `labels().includes("configuration")`)
 	nameless := value[[]string](p, `$$("button, input, select, textarea, a").filter((e) => {
+		if (!e.checkVisibility()) return false;
 		const name = e.getAttribute("aria-label") || e.textContent.trim() || [...(e.labels ?? [])].map((label) => label.textContent).join("").trim();
 		return !name && e.tagName !== "TEXTAREA" || (e.tagName === "TEXTAREA" && e.labels.length === 0);
 	}).map((e) => e.outerHTML)`)

@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // A page is the console's page in a tab of its own. When the test ends it fails if the page has asked anybody but the console
@@ -175,10 +176,31 @@ func (p *page) write(selector, text string) {
 	p.must(err)
 }
 
-// press presses keys, one after the other.
+// press presses keys, one after the other. A key that the page takes for itself types nothing.
 func (p *page) press(keys string, modifiers ...chromedp.Modifier) {
 	p.t.Helper()
-	p.must(chromedp.Do(p.ctx, chromedp.KeyEvent(keys, chromedp.KeyModifiers(modifiers...))))
+	for _, key := range keys {
+		var text string
+		events := kb.Encode(key)
+		for _, e := range events {
+			if e.Type == input.DispatchKeyEventTypeChar && len(modifiers) == 0 {
+				text = e.Text
+			}
+		}
+		for _, e := range events {
+			if e.Type == input.DispatchKeyEventTypeChar {
+				continue
+			}
+			for _, m := range modifiers {
+				e.Modifiers |= int64(m)
+			}
+			if e.Type != input.DispatchKeyEventTypeKeyUp {
+				e.Type, e.Text = input.DispatchKeyEventTypeKeyDown, text
+			}
+			_, err := chromedp.Call(p.ctx, input.DispatchKeyEvent, *e)
+			p.must(err)
+		}
+	}
 }
 
 func (p *page) reload() {

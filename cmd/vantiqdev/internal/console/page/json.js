@@ -110,6 +110,7 @@ function read(text) {
     const value = { open, close: open === "{" ? "}" : "]", items: [], width: 2 };
     for (;;) {
       skip();
+      if (at >= text.length) throw wrong(`the ${open} that begins here is never closed`, begin);
       if (text[at] === value.close && value.items.length === 0) break;
       value.items.push(readItem(open, depth));
       const { key, value: item } = value.items.at(-1);
@@ -127,7 +128,6 @@ function read(text) {
   };
   const readItem = (open, depth) => {
     if (open === "[") return { value: readValue(depth + 1) };
-    if (at >= text.length) throw wrong("it ends too early: a } is missing");
     if (text[at] !== '"') throw wrong('the name of a member is written in "double quotes"');
     const key = readScalar();
     skip();

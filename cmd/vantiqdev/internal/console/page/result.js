@@ -15,7 +15,8 @@ export function showRows(rows) {
   const shown = rows.slice(0, mostRows);
   const columns = [...new Set(shown.flatMap((row) => (isObject(row) ? Object.keys(row) : [])))];
   const values = shown.some((row) => !isObject(row)); // rows that have no members
-  const head = columns.slice(0, mostColumns).map((name) => element("th", { scope: "col" }, name));
+  const numeric = (name) => shown.every((row) => !isObject(row) || !Object.hasOwn(row, name) || isNumber(row[name]));
+  const head = columns.slice(0, mostColumns).map((name) => element("th", { scope: "col", className: numeric(name) ? "number" : "" }, name));
   if (values) head.push(element("th", { scope: "col" }, "value"));
   const body = shown.map((row) => {
     const cells = columns.slice(0, mostColumns).map((name) => cell(isObject(row) && Object.hasOwn(row, name) ? row[name] : undefined));
@@ -36,13 +37,14 @@ export function showRows(rows) {
 }
 
 // A number that was kept as it was written is an object to JavaScript, but not to the reader.
-const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON?.(value);
+const isNumber = (value) => typeof value === "number" || Boolean(JSON.isRawJSON?.(value));
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !isNumber(value);
 
 function cell(value) {
   if (value === undefined) return element("td", { className: "absent" });
   const text = typeof value === "string" ? value : JSON.stringify(value);
   const made = element("td", {}, text.length > longestCell ? text.slice(0, longestCell) + "…" : text);
-  if (typeof value === "number" || JSON.isRawJSON?.(value)) made.className = "number";
+  if (isNumber(value)) made.className = "number";
   if (text.length > 30) made.title = text.slice(0, 2000);
   return made;
 }

@@ -105,6 +105,7 @@ function label(event, what) {
 function text(event) {
   const parts = [];
   if (event.error) parts.push(event.error);
+  else if (event.link && !event.body && describe(event).group === "link") parts.push(`link ${event.link}`);
   if (event.kind === "final received" && event.status === 204) parts.push("no rows");
   if (event.kind === "final received" && event.partials) parts.push(`after ${count(event.partials, "partial")} ·`);
   if (event.body && !(event.error && event.kind === "final received")) parts.push(event.body.slice(0, lineLength));
