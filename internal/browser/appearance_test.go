@@ -2,20 +2,32 @@ package browser_test
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"os"
 	"testing"
+	"time"
 )
 
 var narrow = look{360, 780, "light"}
 
-// busy is a page on which something of everything is to be seen.
-func busy(t *testing.T, l look) *page {
+// busy is a console at which something of everything is to be seen.
+func busy(t *testing.T) *serve {
 	t.Helper()
-	s := startServe(t, `Orders={"table": "orders", "pollSeconds": 30}`, "EchoSource", "Sensors")
-	connect(t, s, "Orders", "EchoSource")
+	s := startServe(t, `Orders={"table": "orders", "pollSeconds": 30, "columns": ["id", "customer", "total"]}`, "Invoices", "Sensors")
+	connect(t, s, "Orders", "Invoices")
+	return s
+}
+
+// openBusy opens its page, and does something there.
+func openBusy(t *testing.T, s *serve, l look) *page {
+	t.Helper()
 	p := open(t, s, l)
 	p.until("two are connected", `$$(".source.connected").length === 2`)
+	p.clickOn(`source("Orders")`)
 	for i, customer := range []string{"Østergård", "Meyer & Söhne", "Iyer", "O’Neill"} {
-		p.publish(fmt.Sprintf(`{"order": %d, "customer": %q, "lines": [{"sku": "A-%d", "n": %d}], "express": %t}`, 1001+i, customer, 17*(i+1), i+1, i%2 == 0))
+		p.publish(order(i, customer))
 	}
 	for _, ask := range []string{`{"fail": "There is no table {0}"}`, `{"partials": 2, "rows": 4}`} {
 		p.write("#select-text", ask)
@@ -29,10 +41,15 @@ func busy(t *testing.T, l look) *page {
 	return p
 }
 
+func order(i int, customer string) string {
+	return fmt.Sprintf(`{"order": %d, "customer": %q, "lines": [{"sku": "A-%d", "n": %d}], "express": %t}`, 1001+i, customer, 17*(i%9+1), i%5+1, i%2 == 0)
+}
+
 func TestContrastIsEnough(t *testing.T) {
+	s := busy(t)
 	for _, l := range []look{wide, {1440, 900, "dark"}, narrow, {360, 780, "dark"}} {
 		t.Run(fmt.Sprintf("%d %s", l.width, l.scheme), func(t *testing.T) {
-			p := busy(t, l)
+			p := openBusy(t, s, l)
 			p.write("#publish-text", `{"wrong": }`)
 			low := value[[]string](p, contrast)
 			for _, text := range low {
@@ -62,7 +79,7 @@ const contrast = `(() => {
 })()`
 
 func TestNarrowWindowIsOneColumn(t *testing.T) {
-	p := busy(t, narrow)
+	p := openBusy(t, busy(t), narrow)
 	if width := value[int](p, `document.documentElement.scrollWidth`); width > 360 {
 		t.Errorf("the page is %d pixels wide", width)
 	}
@@ -93,8 +110,15 @@ func TestThemeIsSwitchedAndRemembered(t *testing.T) {
 	p.until("remembered", background+" === "+quote(dark))
 }
 
-// TestPictures takes pictures for people to look at.
+// TestPictures takes pictures for people to look at, after a minute of traffic that fills the plots.
 func TestPictures(t *testing.T) {
+	if os.Getenv("SCREENSHOTS") == "" {
+		t.Skip("takes pictures, with SCREENSHOTS=DIRECTORY")
+	}
+	s := busy(t)
+	p := open(t, s, wide)
+	p.until("two are connected", `$$(".source.connected").length === 2`)
+	s.traffic(time.Minute)
 	for name, l := range map[string]look{
 		"console-light":        wide,
 		"console-dark":         {1440, 900, "dark"},
@@ -103,17 +127,37 @@ func TestPictures(t *testing.T) {
 		"console-middle-light": {900, 800, "light"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := busy(t, l)
+			p := openBusy(t, s, l)
 			p.clickOn(`$$("#rows li.publish .line").at(-1)`)
 			p.until("it is open", `$(".whole button")`)
+			value[bool](p, `($$(".side, html").forEach((e) => e.scrollTo({top: 0, behavior: "instant"})), true)`)
+			p.until("the plots are drawn", `$(".plot-value").textContent !== ""`)
 			p.screenshot(name)
 			if l.width < 1000 {
 				for _, section := range []string{"traffic", "select", "faults"} {
 					p.clickOn(`$(".jump a[href='#` + section + `']")`)
-					p.until("its section is in view", `Math.abs($("#`+section+`").getBoundingClientRect().top - 40) < 60 || scrollY + innerHeight > document.documentElement.scrollHeight - 2`)
+					p.until("its section is in view", `Math.abs($("#`+section+`").getBoundingClientRect().top - 36) < 8 || scrollY + innerHeight > document.documentElement.scrollHeight - 2`)
 					p.screenshot(name + "-" + section)
 				}
 			}
 		})
+	}
+}
+
+// traffic publishes and queries for a while, now more, now less.
+func (s *serve) traffic(lasts time.Duration) {
+	s.t.Helper()
+	begun := time.Now()
+	pace := time.NewTicker(100 * time.Millisecond)
+	defer pace.Stop()
+	for i := 0; time.Since(begun) < lasts; i++ {
+		<-pace.C
+		wave := 1 + math.Sin(time.Since(begun).Seconds()/4)
+		for range int(wave * rand.Float64() * 3) {
+			s.send(http.MethodPost, "/api/sources/Orders/publish", order(i, []string{"Østergård", "Meyer & Söhne", "Iyer", "O’Neill"}[i%4]))
+		}
+		if i%4 == 0 {
+			s.send(http.MethodPost, "/api/sources/Orders/query", fmt.Sprintf(`{"rows": %d, "after": %d}`, i%7, int(3+wave*8*rand.Float64())))
+		}
 	}
 }

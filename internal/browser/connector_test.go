@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/connectorset"
@@ -17,6 +18,7 @@ type ask struct {
 	Rows     int    `json:"rows"`     // in the answer
 	Fail     string `json:"fail"`     // the message of an error instead
 	Hang     bool   `json:"hang"`     // no answer while the connector runs
+	After    int    `json:"after"`    // the answer comes so many milliseconds later
 }
 
 // row is what an answer consists of.
@@ -41,6 +43,11 @@ func handlersUntil(over <-chan struct{}) connector.Handlers {
 			if a.Hang {
 				<-over
 				return nil
+			}
+			if a.After > 0 {
+				later := time.NewTimer(time.Duration(a.After) * time.Millisecond)
+				defer later.Stop()
+				<-later.C
 			}
 			if a.Fail != "" {
 				return protocol.QueryError{Code: "com.example.failed", Template: a.Fail, Parameters: []any{"first", 2}}

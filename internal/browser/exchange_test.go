@@ -56,6 +56,9 @@ func TestSelects(t *testing.T) {
 	p.until("query, partials and answer are there, in order", `labels().filter((label) => /SELECT|partial|answer/.test(label)).join() === "SELECT,partial 1,partial 2,answer"`)
 	p.until("they share a mark, and the answer says how long it took", `new Set(rows().filter((row) => row.mark).map((row) => row.mark)).size === 1 && / (ms|s)$/.test(rows().find((row) => row.label === "answer").took)`)
 
+	value[bool](p, `($$("#rows li.query .line").at(-1).focus(), true)`)
+	p.until("who looks at one sees all of its query", `$$("#rows li.related").length === 4`)
+
 	p.write("#select-text", `{"fail": "no table {0}"}`)
 	p.click("#select-form .primary")
 	p.shows("#select-form .outcome", "no table first com.example.failed")

@@ -14,7 +14,13 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-// say sets a text only when it differs, so that nothing is announced or laid out again for nothing.
+// say sets a text only when it differs, so that nothing is announced or laid out again for nothing; and in the node that is
+// there, so that a flood leaves no garbage.
 export function say(where, text) {
-  if (where.textContent !== text) where.textContent = text;
+  const node = where.firstChild;
+  if (node?.nodeType !== Node.TEXT_NODE || node.nextSibling) {
+    if (where.textContent !== text) where.textContent = text;
+  } else if (node.data !== text) {
+    node.data = text;
+  }
 }

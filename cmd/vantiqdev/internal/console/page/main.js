@@ -25,12 +25,17 @@ showPlots();
 listenToKeys();
 
 onChange(({ live, known, server }) => {
-  const lost = $("#lost");
-  const text = !known ? "connecting" : !live ? "lost" : server.stopped ? "stopped" : "live";
-  say($("#live"), text);
-  $("#live").dataset.state = text;
-  lost.hidden = text === "live" || text === "connecting";
-  say(lost, !known || live ? (server.stopped ? "The local Vantiq is stopped, as in an outage. It comes back by itself." : "") : "The console does not answer; what is shown is from before. The page tries again every second.");
+  const [word, why] = !known
+    ? ["connecting", ""]
+    : !live
+      ? ["lost", "The console does not answer; what is shown is from before. The page tries again every second."]
+      : server.stopped
+        ? ["stopped", server.problem || "The local Vantiq is stopped, as in an outage. It comes back by itself."]
+        : ["live", ""];
+  say($("#live"), word);
+  $("#live").dataset.state = word;
+  say($("#lost"), why);
+  $("#lost").hidden = why === "";
 });
 
 follow({

@@ -10,13 +10,14 @@ const lineLength = 400; // characters of a body that can possibly fit into a lin
 
 export class Row {
   constructor() {
-    this.time = element("span", { className: "time" });
-    this.mark = element("span", { className: "mark" });
-    this.arrow = element("span", { className: "arrow", "aria-hidden": "true" });
-    this.label = element("span", { className: "label" });
-    this.source = element("span", { className: "in" });
-    this.text = element("span", { className: "body" });
-    this.took = element("span", { className: "took" });
+    const cell = (className, more) => element("span", { className, ...more }, "");
+    this.time = cell("time");
+    this.mark = cell("mark");
+    this.arrow = cell("arrow", { "aria-hidden": "true" });
+    this.label = cell("label");
+    this.source = cell("in");
+    this.text = cell("body");
+    this.took = cell("took");
     this.line = element("button", { type: "button", className: "line", tabIndex: -1 });
     this.line.append(this.time, this.arrow, this.label, this.mark, this.source, this.text, this.took);
     this.element = element("li", {}, this.line);

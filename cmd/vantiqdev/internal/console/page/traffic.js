@@ -25,6 +25,7 @@ let pausedBy = ""; // "reader" by the button, "scroll" by scrolling up
 let arrived = 0; // since then, as far as they pass the filter
 let waiting = []; // for the next frame
 let rows = []; // of the document, oldest first
+const spare = []; // not in it at the moment
 let frame = 0;
 let seen = 0;
 let leftOut = 0;
@@ -117,12 +118,13 @@ function append(items) {
       before.fill({ gap: before.item.gap + item.gap });
       continue;
     }
-    const row = gone.pop() ?? new Row();
+    const row = gone.pop() ?? spare.pop() ?? new Row();
     row.fill(item);
     rows.push(row);
     fresh.append(row.element);
   }
   for (const row of gone) row.element.remove();
+  spare.push(...gone);
   list.append(fresh);
   if (active && !rows.includes(active)) active = null;
   if (!frozen) list.scrollTop = list.scrollHeight;
@@ -139,6 +141,7 @@ function refilter() {
   waiting = [];
   arrived = 0;
   for (const row of rows) row.element.remove();
+  spare.push(...rows);
   rows = [];
   active = null;
   append(items.reverse());
