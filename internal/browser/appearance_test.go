@@ -128,7 +128,7 @@ func TestPictures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := openBusy(t, s, l)
-			p.clickOn(`$$("#rows li.publish .line").at(-1)`)
+			p.clickOn(`$$("#rows li.query .line").at(-1)`)
 			p.until("it is open", `$(".whole button")`)
 			value[bool](p, `($$(".side, html").forEach((e) => e.scrollTo({top: 0, behavior: "instant"})), true)`)
 			p.until("the plots are drawn", `$(".plot-value").textContent !== ""`)

@@ -37,7 +37,7 @@ func TestConfigurationIsSaved(t *testing.T) {
 	p.click("#configuration-form .primary")
 	p.shows("#configuration-form .outcome", "Saved")
 	p.until("the connector was told, and has the new one", `labels().includes("reconnect required") && rows().findLast((row) => row.label === "configuration").body.includes("# ")`)
-	p.until("that was a reconnect", `source("EchoSource").textContent.includes("1 reconnect")`)
+	p.until("that was a reconnect", `told("EchoSource").includes("1 reconnect")`)
 	p.until("there is nothing left to save or to discard", `$("#configuration-form .revert").hidden && $("#configuration-changed").hidden`)
 }
 

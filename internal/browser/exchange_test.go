@@ -13,13 +13,13 @@ func TestShowsWhoConnectsAndGoes(t *testing.T) {
 	p.until("no source is connected", `$$(".source").length === 2 && $$(".source.connected").length === 0`)
 
 	connector := connect(t, s, "EchoSource")
-	p.until("it is, from where, and with which SDK", `/connected \d+ s/.test(source("EchoSource").textContent) && /Go · 127\.0\.0\.1:\d+/.test(source("EchoSource").textContent)`)
-	p.until("the other one is not", `source("Orders").textContent.includes("not connected")`)
+	p.until("it is, from where, and with which SDK", `/connected \d+ s/.test(told("EchoSource")) && /Go · 127\.0\.0\.1:\d+/.test(told("EchoSource"))`)
+	p.until("the other one is not", `told("Orders").includes("not connected")`)
 	p.until("nobody needs to be told how to connect", `$("#how-to-connect").hidden`)
 	p.until("the way it went is shown", `["link opened", "token accepted", "connected", "configuration"].every((label) => labels().includes(label))`)
 
 	connector.stop()
-	p.until("it has gone", `source("EchoSource").textContent.includes("not connected") && labels().includes("link closed")`)
+	p.until("it has gone", `told("EchoSource").includes("not connected") && labels().includes("link closed")`)
 	if text := value[string](p, `document.documentElement.outerHTML`); strings.Contains(text, token) {
 		t.Error("the page shows the auth token")
 	}
@@ -38,7 +38,7 @@ func TestPublishes(t *testing.T) {
 	p.click("#publish-form .primary")
 	p.shows("#publish-form .outcome", "Published")
 	p.until("message, notification and status are there", `["PUBLISH", "notification"].every((label) => rows().some((row) => row.label === label && row.body.includes("9007199254740993"))) && labels().includes("status 200")`)
-	p.until("and counted", `source("EchoSource").textContent.includes("1 published · 1 notification")`)
+	p.until("and counted", `told("EchoSource").includes("1 published · 1 notification")`)
 	p.until("in the plot as well", `$$(".plot").length === 4 && $$(".plot canvas").every((canvas) => canvas.width > 100)`)
 }
 

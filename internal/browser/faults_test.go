@@ -20,12 +20,12 @@ func TestLinksAreDropped(t *testing.T) {
 	for i, how := range []string{"Close 1001", "Close 1012", "FIN", "RST"} {
 		p.clickOn(`fault(` + quote(how) + `).querySelector("button")`)
 		p.shows("#fault-outcome", how+": done")
-		p.until("the connector has come back", `source("EchoSource").matches(".connected") && source("EchoSource").textContent.includes("`+[]string{"1 reconnect", "2 reconnects", "3 reconnects", "4 reconnects"}[i]+`")`)
+		p.until("the connector has come back", `source("EchoSource").matches(".connected") && told("EchoSource").includes("`+[]string{"1 reconnect", "2 reconnects", "3 reconnects", "4 reconnects"}[i]+`")`)
 	}
 	p.until("the traffic tells of it", `labels().filter((label) => label === "link closed").length === 4`)
 
 	p.clickOn(`fault("Ask to reconnect").querySelector("button")`)
-	p.until("on the same link", `labels().includes("reconnect required") && source("EchoSource").textContent.includes("5 reconnects") && labels().filter((label) => label === "link opened").length === 5`)
+	p.until("on the same link", `labels().includes("reconnect required") && told("EchoSource").includes("5 reconnects") && labels().filter((label) => label === "link opened").length === 5`)
 }
 
 func TestFaultsThatLastAreShownAndCanBeEnded(t *testing.T) {
@@ -35,27 +35,27 @@ func TestFaultsThatLastAreShownAndCanBeEnded(t *testing.T) {
 	p.until("it is connected", `source("EchoSource").matches(".connected")`)
 
 	p.clickOn(`fault("Stall").querySelector("button")`)
-	p.until("it stalls, in both places", `fault("Stall").matches(".active") && source("EchoSource").textContent.includes("stalled")`)
+	p.until("it stalls, in both places", `fault("Stall").matches(".active") && told("EchoSource").includes("stalled")`)
 	p.publish(`{"while": "stalled"}`)
 	p.until("no answer comes", `rows().some((row) => row.label === "PUBLISH") && !labels().includes("notification")`)
 	p.clickOn(`fault("Stall").querySelector("button[aria-label='End: Stall']")`)
-	p.until("it goes on", `labels().includes("notification") && !fault("Stall").matches(".active") && !source("EchoSource").textContent.includes("stalled")`)
+	p.until("it goes on", `labels().includes("notification") && !fault("Stall").matches(".active") && !told("EchoSource").includes("stalled")`)
 
 	p.amount("Acknowledge late", "350")
 	p.clickOn(`fault("Acknowledge late").querySelector("button")`)
-	p.until("that shows", `fault("Acknowledge late").textContent.includes("350 ms late") && source("EchoSource").textContent.includes("acknowledging after 350 ms")`)
+	p.until("that shows", `fault("Acknowledge late").textContent.includes("350 ms late") && told("EchoSource").includes("acknowledging after 350 ms")`)
 	p.clickOn(`fault("Acknowledge late").querySelector("button[aria-label^=End]")`)
 	p.until("it is over", `!fault("Acknowledge late").matches(".active")`)
 
 	p.amount("Reactivate", "2")
 	p.clickOn(`fault("Reactivate").querySelector("button")`)
-	p.until("two connects are refused, and then no more", `labels().filter((label) => label === "connect refused").length === 2 && source("EchoSource").textContent.includes("2 refusals") && source("EchoSource").matches(".connected") && !fault("Reactivate").matches(".active")`)
+	p.until("two connects are refused, and then no more", `labels().filter((label) => label === "connect refused").length === 2 && told("EchoSource").includes("2 refusals") && source("EchoSource").matches(".connected") && !fault("Reactivate").matches(".active")`)
 
 	p.amount("Refuse", "0")
 	p.clickOn(`fault("Refuse").querySelector("button")`)
-	p.until("every connect", `fault("Refuse").textContent.includes("every connect") && source("EchoSource").textContent.includes("refusing every connect")`)
+	p.until("every connect", `fault("Refuse").textContent.includes("every connect") && told("EchoSource").includes("refusing every connect")`)
 	p.clickOn(`fault("FIN").querySelector("button")`)
-	p.until("it cannot come back", `source("EchoSource").textContent.includes("not connected") && labels().filter((label) => label === "connect refused").length > 2`)
+	p.until("it cannot come back", `told("EchoSource").includes("not connected") && labels().filter((label) => label === "connect refused").length > 2`)
 	p.clickOn(`fault("Refuse").querySelector("button[aria-label^=End]")`)
 	p.until("it comes back", `source("EchoSource").matches(".connected") && !fault("Refuse").matches(".active")`)
 
@@ -71,7 +71,7 @@ func TestServerRestarts(t *testing.T) {
 	p.until("it is connected", `source("EchoSource").matches(".connected")`)
 	p.amount("Restart", "2")
 	p.clickOn(`fault("Restart").querySelector("button")`)
-	p.until("it is stopped, and says so", `$("#live").textContent === "stopped" && !$("#lost").hidden && fault("Restart").matches(".active") && source("EchoSource").textContent.includes("not connected")`)
+	p.until("it is stopped, and says so", `$("#live").textContent === "stopped" && !$("#lost").hidden && fault("Restart").matches(".active") && told("EchoSource").includes("not connected")`)
 	p.until("it is back, and so is the connector", `$("#live").textContent === "live" && $("#lost").hidden && source("EchoSource").matches(".connected")`)
 }
 

@@ -40,7 +40,7 @@ func TestEverythingWorksByKeyboard(t *testing.T) {
 	p.press("f")
 	p.until("f goes to the faults", `document.activeElement.textContent === "Close 1001"`)
 	p.press(" ")
-	p.until("Space presses the button", `source("EchoSource").textContent.includes("2 reconnects")`)
+	p.until("Space presses the button", `told("EchoSource").includes("2 reconnects")`)
 
 	p.press("/")
 	p.press("board p")

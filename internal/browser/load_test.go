@@ -110,7 +110,7 @@ func TestTenThousandMessagesASecond(t *testing.T) {
 	}
 
 	// Everything has arrived, and the page knows of everything: each notification and its status is shown or left out.
-	p.until("all is counted", fmt.Sprintf(`source("Load").textContent.includes("%s notifications")`, thousands(total)))
+	p.until("all is counted", fmt.Sprintf(`told("Load").includes("%s notifications")`, thousands(total)))
 	p.until("and accounted for", fmt.Sprintf(`(() => {
 		const [seen, leftOut] = $("#counts").textContent.match(/[\d,]+/g).map((n) => Number(n.replaceAll(",", "")));
 		return seen + leftOut >= %d && seen + leftOut <= %d;

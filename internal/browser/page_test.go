@@ -122,6 +122,7 @@ const rows = () => $$("#rows > li:not(.gap)").map((li) => ({
 }));
 const labels = () => rows().map((row) => row.label);
 const source = (name) => $$(".source").find((button) => button.querySelector(".source-name").textContent === name);
+const told = (name) => source(name).textContent.replaceAll("\u00a0", " ");
 const fault = (label) => $$(".fault").find((li) => li.querySelector("button").textContent === label);
 `
 

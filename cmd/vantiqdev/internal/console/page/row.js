@@ -3,7 +3,6 @@
 import { element, say } from "./dom.js";
 import { pretty } from "./json.js";
 import { describe } from "./kinds.js";
-import { mark } from "./queries.js";
 import { bytes, count, duration, number, timeOfDay } from "./words.js";
 
 const lineLength = 400; // characters of a body that can possibly fit into a line
@@ -50,9 +49,8 @@ export class Row {
     say(this.text, text(item));
     say(this.took, item.ms === undefined ? "" : duration(item.ms));
     if (item.address) {
-      const { colour, name } = mark(item.address);
-      this.mark.className = `mark q${colour}`;
-      say(this.mark, name);
+      this.mark.className = `mark q${item.colour}`;
+      say(this.mark, item.address.slice(-4));
     } else {
       this.mark.className = "mark";
       say(this.mark, "");

@@ -3,7 +3,7 @@
 import { recall, remember } from "./memory.js";
 
 const themes = ["system", "light", "dark"];
-const words = { system: "Auto", light: "Light", dark: "Dark" };
+const words = { system: "auto", light: "light", dark: "dark" };
 
 let theme = recall("theme", "system");
 apply();
@@ -11,8 +11,7 @@ apply();
 // themeButton makes a button go through the themes, and calls changed whenever colours have changed.
 export function themeButton(button, changed) {
   const show = () => {
-    button.textContent = words[theme];
-    button.setAttribute("aria-label", `Colours: ${words[theme]}. Change`);
+    button.textContent = `Theme: ${words[theme]}`;
   };
   show();
   button.addEventListener("click", () => {

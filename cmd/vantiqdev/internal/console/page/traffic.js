@@ -6,7 +6,7 @@ import { $, element, say } from "./dom.js";
 import { matcher } from "./filter.js";
 import { groups } from "./kinds.js";
 import { recall, remember } from "./memory.js";
-import { count as countPartials } from "./queries.js";
+import { relate } from "./queries.js";
 import { Row } from "./row.js";
 import { change, onChange, store } from "./store.js";
 import { count, number } from "./words.js";
@@ -53,9 +53,9 @@ export function showTraffic(use) {
   list.addEventListener("scroll", scrolled, { passive: true });
   list.addEventListener("click", (event) => clicked(event, use));
   list.addEventListener("keydown", moved);
-  list.addEventListener("pointerover", (event) => relate(rowOf(event.target)));
-  list.addEventListener("pointerleave", () => relate(null));
-  list.addEventListener("focusin", (event) => relate(rowOf(event.target)));
+  list.addEventListener("pointerover", (event) => markQuery(rowOf(event.target)));
+  list.addEventListener("pointerleave", () => markQuery(null));
+  list.addEventListener("focusin", (event) => markQuery(rowOf(event.target)));
 
   let last = "";
   onChange(() => {
@@ -73,7 +73,7 @@ export function showTraffic(use) {
 export function addTraffic(events, skipped, again) {
   if (again) add({ gap: 0, text: "vantiqdev was started anew" });
   for (const event of events) {
-    if (event.address) event.partials = countPartials(event);
+    if (event.address) relate(event);
     add(event);
   }
   if (skipped > 0) add({ gap: skipped });
@@ -254,10 +254,10 @@ function reachable() {
   if (last) last.line.tabIndex = 0;
 }
 
-let related = "";
-function relate(row) {
+let marked = "";
+function markQuery(row) {
   const address = row?.item.address ?? "";
-  if (address === related) return;
-  related = address;
+  if (address === marked) return;
+  marked = address;
   for (const row of rows) row.element.classList.toggle("related", Boolean(address) && row.item.address === address);
 }
