@@ -16,5 +16,5 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	os.Exit(code) //nolint:forbidigo // the end of the test program, as m.Run has it
+	os.Exit(code)
 }

@@ -22,18 +22,25 @@ var built struct {
 // program returns vantiqdev, built from this source.
 func program(t *testing.T) string {
 	t.Helper()
-	built.once.Do(func() {
-		if built.directory, built.err = os.MkdirTemp("", "browser-test-"); built.err != nil {
-			return
-		}
-		if out, err := exec.Command("go", "-C", "../..", "build", "-o", built.directory, "./cmd/vantiqdev").CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	built.once.Do(func() { built.directory, built.err = build() })
 	if built.err != nil {
 		t.Fatal(built.err)
 	}
 	return filepath.Join(built.directory, "vantiqdev")
+}
+
+// build builds it into a temporary directory.
+func build() (directory string, err error) {
+	if directory, err = os.MkdirTemp("", "browser-test-"); err != nil {
+		return "", err
+	}
+	if out, err := exec.Command("go", "-C", "../..", "build", "-o", directory, "./cmd/vantiqdev").CombinedOutput(); err != nil {
+		return directory, fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return directory, nil
 }
 
 func removeProgram() {

@@ -61,7 +61,7 @@ function showSource(source, i) {
     t.refusals && count(t.refusals, "refusal"),
     t.problems && count(t.problems, "problem"),
   ].filter(Boolean);
-  say(parts.totals, totals.join("\u00a0· "));
+  say(parts.totals, totals.map((total) => total.replaceAll(" ", "\u00a0")).join("\u00a0· "));
   say(parts.faults, activeFaults(source.faults).join(" · "));
 }
 

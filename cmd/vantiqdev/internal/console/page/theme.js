@@ -2,16 +2,15 @@
 
 import { recall, remember } from "./memory.js";
 
-const themes = ["system", "light", "dark"];
-const words = { system: "auto", light: "light", dark: "dark" };
+const themes = ["auto", "light", "dark"];
 
-let theme = recall("theme", "system");
+let theme = recall("theme", "auto");
 apply();
 
 // themeButton makes a button go through the themes, and calls changed whenever colours have changed.
 export function themeButton(button, changed) {
   const show = () => {
-    button.textContent = `Theme: ${words[theme]}`;
+    button.textContent = `Theme: ${theme}`;
   };
   show();
   button.addEventListener("click", () => {
@@ -25,6 +24,6 @@ export function themeButton(button, changed) {
 }
 
 function apply() {
-  if (!themes.includes(theme)) theme = "system";
+  if (!themes.includes(theme)) theme = "auto";
   document.documentElement.dataset.theme = theme;
 }
