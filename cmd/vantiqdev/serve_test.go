@@ -187,7 +187,7 @@ func TestQuery(t *testing.T) {
 		}
 	}
 	w.do("query", `{"empty":true}`).ended(0, "(no rows)\n")
-	w.do("query", `{"fail":true}`).ended(1, "vantiqdev query: answers.later: not today, but tomorrow")
+	w.do("query", `{"fail":true}`).ended(1, "vantiqdev query: not today, but tomorrow (answers.later)")
 	w.do("query", "-timeout", "100ms", `{"never":true}`).ended(1, "the connector did not answer within 100ms")
 	w.do("query", "{}", "{}").ended(2, "more than one JSON")
 	w.do("query", "[]").ended(2, "not a JSON object")

@@ -28,7 +28,7 @@ func fail(w http.ResponseWriter, status int, err error) {
 	var vantiq *protocol.StatusError
 	switch {
 	case errors.As(err, &query):
-		e = apiError{Code: query.Code, Message: query.Error(), Parameters: query.Parameters}
+		e = apiError{Code: query.Code, Message: query.Message(), Parameters: query.Parameters}
 	case errors.As(err, &vantiq) && len(vantiq.Details) > 0:
 		e.Code, e.Message = vantiq.Details[0].Code, vantiq.Details[0].Message
 	}

@@ -247,7 +247,7 @@ func TestPublishAndQuery(t *testing.T) {
 	d.expect("POST", "/api/sources/EchoSource/publish", `{"n":1}`, 204, "")
 	d.expect("POST", "/api/sources/EchoSource/query", `{"n":2}`, 200, `{"rows":[{"n":2},{"n":2}],"ms":`)
 	d.expect("POST", "/api/sources/EchoSource/query", ``, 200, `{"rows":[{},{}],"ms":`)
-	d.expect("POST", "/api/sources/EchoSource/query", `{"fail":true}`, 502, `{"code":"not.today","message":"not.today: not today","parameters":["today"]}`)
+	d.expect("POST", "/api/sources/EchoSource/query", `{"fail":true}`, 502, `{"code":"not.today","message":"not today","parameters":["today"]}`)
 	d.expect("POST", "/api/sources/EchoSource/query?timeout=50ms", `{"never":true}`, 504, "the connector did not answer within 50ms")
 	d.expect("POST", "/api/sources/EchoSource/query?timeout=soon", ``, 400, "timeout=soon is not a duration like 30s")
 	d.expect("POST", "/api/sources/EchoSource/publish", `[1]`, 400, "not a JSON object")
