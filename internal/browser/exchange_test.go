@@ -43,7 +43,7 @@ func TestPublishes(t *testing.T) {
 }
 
 func TestSelects(t *testing.T) {
-	s := startServe(t, "EchoSource")
+	s := startServe(t, "EchoSource", "Orders")
 	connect(t, s, "EchoSource")
 	p := open(t, s, wide)
 	p.until("it is connected", `source("EchoSource").matches(".connected")`)
@@ -67,6 +67,9 @@ func TestSelects(t *testing.T) {
 	p.write("#select-text", `{"hang": true}`)
 	p.click("#select-form .primary")
 	p.until("one may give up", `!$("#select-form .cancel").hidden && $("#select-form .primary").disabled`)
+	p.clickOn(`source("Orders")`)
+	p.until("or ask another source meanwhile", `$("#select-form .cancel").hidden && !$("#select-form .primary").disabled`)
+	p.clickOn(`source("EchoSource")`)
 	p.click("#select-form .cancel")
 	p.shows("#select-form .outcome", "Given up")
 	p.until("that shows", `labels().includes("no answer")`)

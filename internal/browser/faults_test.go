@@ -26,6 +26,11 @@ func TestLinksAreDropped(t *testing.T) {
 
 	p.clickOn(`fault("Ask to reconnect").querySelector("button")`)
 	p.until("on the same link", `labels().includes("reconnect required") && told("EchoSource").includes("5 reconnects") && labels().filter((label) => label === "link opened").length === 5`)
+
+	p.clickOn(`fault("Vanish").querySelector("button")`)
+	p.shows("#fault-outcome", "Vanish: done")
+	p.publish(`{"to": "nobody"}`)
+	p.until("nobody knows, and nothing comes", `source("EchoSource").matches(".connected") && labels().includes("PUBLISH") && !labels().includes("notification")`)
 }
 
 func TestFaultsThatLastAreShownAndCanBeEnded(t *testing.T) {

@@ -11,7 +11,9 @@ const outcome = $(".outcome", form);
 const revert = $(".revert", form);
 const changed = $("#configuration-changed");
 
-const edits = new Map(); // source → {text, base}: unsaved text, and what it was made from
+// source → what the reader has written and not saved: {text, base: the configuration that it was made from, saved: what was
+// saved of it meanwhile}.
+const edits = new Map();
 
 let source = "";
 let theirs = ""; // the server's, laid out
@@ -33,8 +35,9 @@ function show() {
   if (other || config !== theirs) {
     source = name;
     theirs = config;
-    // What was saved has arrived; what equals the server's is no edit.
-    if (edits.get(source)?.text === theirs || edits.get(source)?.saved === theirs) edits.delete(source);
+    const edit = edits.get(source);
+    if (edit?.saved === theirs) edit.base = theirs; // the change is the reader's own
+    if (edit && pretty(edit.text) === theirs) edits.delete(source);
     const text = edits.get(source)?.text ?? theirs;
     if (editor.text !== text) editor.text = text;
   }
@@ -42,9 +45,9 @@ function show() {
 }
 
 function edited() {
-  const { base = theirs } = edits.get(source) ?? {};
+  const { base = theirs, saved } = edits.get(source) ?? {};
   if (editor.text === theirs) edits.delete(source);
-  else edits.set(source, { text: editor.text, base });
+  else edits.set(source, { text: editor.text, base, saved });
   tell("");
   showEdited();
 }

@@ -17,6 +17,9 @@ class Form {
     this.outcome = $(".outcome", this.element);
     this.drafts = new Map(); // source → text
     this.source = "";
+    this.waiting = new Map(); // source → the AbortController of what is on its way
+    this.cancel = $(".cancel", this.element);
+    this.cancel?.addEventListener("click", () => this.waiting.get(this.source)?.abort());
     this.editor = new Editor(this.element, {
       optional,
       changed: () => this.drafts.set(this.source, this.editor.text),
@@ -38,7 +41,9 @@ class Form {
   }
 
   allow() {
-    this.editor.allow(Boolean(this.source) && !this.busy);
+    const waiting = this.waiting.has(this.source);
+    this.editor.allow(Boolean(this.source) && !waiting);
+    if (this.cancel) this.cancel.hidden = !waiting;
   }
 
   // use puts a text that was seen elsewhere into the form.
@@ -49,18 +54,21 @@ class Form {
   }
 
   async send(send) {
-    const { source, editor } = this;
-    const text = editor.text;
-    this.busy = true;
+    const { source } = this;
+    const text = this.editor.text;
+    const giveUp = new AbortController();
+    this.waiting.set(source, giveUp);
     this.allow();
     this.tell("");
     this.history.add(text);
+    const tell = (...what) => source === this.source && this.tell(...what);
     try {
-      await send(source, text, this);
+      await send(source, text, giveUp.signal, tell);
     } catch (error) {
-      if (source === this.source) this.tell(error.message, "error", error.code, error.parameters);
+      if (giveUp.signal.aborted) tell("Given up.");
+      else tell(error.message, "error", error.code, error.parameters);
     }
-    this.busy = false;
+    this.waiting.delete(source);
     this.allow();
   }
 
@@ -74,31 +82,22 @@ class Form {
   }
 }
 
-async function publish(source, text, form) {
+async function publish(source, text, signal, tell) {
   const begun = performance.now();
-  await ask("POST", sourcePath(source, "publish"), text);
-  if (source === form.source) form.tell(`Published, in ${duration(performance.now() - begun)}.`, "done");
+  await ask("POST", sourcePath(source, "publish"), text, signal);
+  tell(`Published, in ${duration(performance.now() - begun)}.`, "done");
 }
 
-async function select(source, text, form) {
-  const giveUp = new AbortController();
-  const cancel = $(".cancel", form.element);
+async function select(source, text, signal, tell) {
   const begun = Date.now();
-  const waiting = setInterval(() => source === form.source && form.tell(`Waiting for the answer, ${rough(Date.now() - begun)} so far.`), 1000);
-  cancel.onclick = () => giveUp.abort();
-  cancel.hidden = false;
+  const waiting = setInterval(() => tell(`Waiting for the answer, ${rough(Date.now() - begun)} so far.`), 1000);
   $("#result").hidden = true;
   try {
-    const answer = await ask("POST", sourcePath(source, "query"), text.trim() || "{}", giveUp.signal);
-    if (source !== form.source) return;
-    form.tell(`${count(answer.rows.length, "row")}, after ${duration(answer.ms)}.`, "done");
-    showRows(answer.rows);
-  } catch (error) {
-    if (!giveUp.signal.aborted) throw error;
-    if (source === form.source) form.tell(`Given up after ${rough(Date.now() - begun)}.`);
+    const { rows, ms } = await ask("POST", sourcePath(source, "query"), text.trim() || "{}", signal);
+    tell(`${count(rows.length, "row")}, after ${duration(ms)}.`, "done");
+    if (source === store.chosen) showRows(rows);
   } finally {
     clearInterval(waiting);
-    cancel.hidden = true;
   }
 }
 
