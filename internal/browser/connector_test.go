@@ -75,8 +75,15 @@ type connectors struct {
 // connect runs a connector behind these sources until the test ends or stop is called.
 func connect(t *testing.T, s *serve, sources ...string) connectors {
 	t.Helper()
+	return connectWith(t, s, func(*connectorset.Config) {}, sources...)
+}
+
+// connectWith does so with a changed Config.
+func connectWith(t *testing.T, s *serve, change func(*connectorset.Config), sources ...string) connectors {
+	t.Helper()
 	config := connectorset.Config{Sources: sources, TCPProbePort: -1}
 	config.TargetServer, config.AuthToken = s.url, token
+	change(&config)
 	set, err := connectorset.New(config)
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,11 @@
 package browser_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
+
+	"github.com/vantiq-go/connectorsdk/connectorset"
 )
 
 // amount sets the amount of a fault.
@@ -20,17 +24,23 @@ func TestLinksAreDropped(t *testing.T) {
 	for i, how := range []string{"Close 1001", "Close 1012", "FIN", "RST"} {
 		p.clickOn(`fault(` + quote(how) + `).querySelector("button")`)
 		p.shows("#fault-outcome", how+": done")
-		p.until("the connector has come back", `source("EchoSource").matches(".connected") && told("EchoSource").includes("`+[]string{"1 reconnect", "2 reconnects", "3 reconnects", "4 reconnects"}[i]+`")`)
+		p.until("the connector has come back", `source("EchoSource").matches(".connected") && told("EchoSource").includes(`+quote(fmt.Sprintf("%d reconnect", i+1))+`)`)
 	}
 	p.until("the traffic tells of it", `labels().filter((label) => label === "link closed").length === 4`)
 
 	p.clickOn(`fault("Ask to reconnect").querySelector("button")`)
 	p.until("on the same link", `labels().includes("reconnect required") && told("EchoSource").includes("5 reconnects") && labels().filter((label) => label === "link opened").length === 5`)
+}
 
+func TestVanishedLinkIsNoticedByPings(t *testing.T) {
+	s := startServe(t, "EchoSource")
+	connectWith(t, s, func(c *connectorset.Config) { c.PingInterval, c.PingTimeout = time.Second, 2*time.Second }, "EchoSource")
+	p := open(t, s, wide)
+	p.until("it is connected", `source("EchoSource").matches(".connected")`)
 	p.clickOn(`fault("Vanish").querySelector("button")`)
 	p.shows("#fault-outcome", "Vanish: done")
 	p.publish(`{"to": "nobody"}`)
-	p.until("nobody knows, and nothing comes", `source("EchoSource").matches(".connected") && labels().includes("PUBLISH") && !labels().includes("notification")`)
+	p.until("the connector has come back, and never had the message", `told("EchoSource").includes("1 reconnect") && labels().includes("PUBLISH") && !labels().includes("notification")`)
 }
 
 func TestFaultsThatLastAreShownAndCanBeEnded(t *testing.T) {
