@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -100,7 +101,7 @@ func TestTenThousandMessagesASecond(t *testing.T) {
 		len(early), slices.Min(early), slices.Max(early), len(late), slices.Min(late), slices.Max(late))
 
 	first, second := samples[warmUp:(loadSamples+warmUp)/2], samples[(loadSamples+warmUp)/2:]
-	flat(t, "JavaScript heap", first, second, func(m sample) int64 { return m.heap }, 1e6)
+	flat(t, "JavaScript heap", first, second, func(m sample) int64 { return m.heap }, 3e5)
 	flat(t, "DOM nodes", first, second, func(m sample) int64 { return m.nodes }, 500)
 	flat(t, "live heap of the server in MB", early, late, func(mb int) int64 { return int64(mb) }, 2)
 	for _, m := range samples {
@@ -122,6 +123,7 @@ func TestTenThousandMessagesASecond(t *testing.T) {
 // send sends notifications at loadRate until ctx ends.
 func send(ctx context.Context, c *connector.SourceConnection, sent *atomic.Int64) error {
 	const pace = 10 * time.Millisecond
+	note := strings.Repeat("some words ", 20)
 	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
 	begun := time.Now()
@@ -133,7 +135,7 @@ func send(ctx context.Context, c *connector.SourceConnection, sent *atomic.Int64
 		}
 		for due := int64(time.Since(begun).Seconds() * loadRate); sent.Load() < due; sent.Add(1) {
 			n := sent.Load()
-			if err := c.SendNotification(ctx, map[string]any{"n": n, "sensor": "A-" + strconv.FormatInt(n%100, 10), "value": float64(n%1000) / 10}); err != nil {
+			if err := c.SendNotification(ctx, map[string]any{"n": n, "sensor": "A-" + strconv.FormatInt(n%100, 10), "value": float64(n%1000) / 10, "note": note}); err != nil {
 				return err
 			}
 		}
