@@ -151,6 +151,7 @@ func (p *page) sample() (m sample) {
 	m.answered = time.Since(clicked)
 	p.click("#newer")
 	p.until("it follows again", `$("#pause").getAttribute("aria-pressed") === "false"`)
+	p.until("what is left out is said", `/^[\d,]+ left out$/.test($("#rows .gap")?.textContent)`)
 	m.rows = value[int](p, `$$("#rows > li").length`)
 
 	_, err := chromedp.Call(p.ctx, heapprofiler.CollectGarbage, cdp.Empty{})
