@@ -45,8 +45,7 @@ func chromium(t *testing.T) context.Context {
 }
 
 func startBrowser(program string) (ctx context.Context, end func(), err error) {
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.DisableGPU,
-		chromedp.Flag("enable-precise-memory-info", true))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.DisableGPU)
 	if os.Geteuid() == 0 { // for whom Chromium has no sandbox
 		options = append(options, chromedp.NoSandbox)
 	}
