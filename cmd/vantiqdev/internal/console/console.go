@@ -25,6 +25,7 @@ type Console struct {
 	traffic *Traffic
 	faults  *faults
 	url     string
+	started time.Time
 	hosts   []string // by which a request may name it
 
 	listener net.Listener
@@ -53,6 +54,7 @@ func New(vantiq *vantiqtest.Server, traffic *Traffic, listener net.Listener) *Co
 		traffic:  traffic,
 		faults:   newFaults(vantiq),
 		url:      "http://" + listener.Addr().String(),
+		started:  time.Now(),
 		listener: listener,
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())

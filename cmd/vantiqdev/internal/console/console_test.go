@@ -315,6 +315,30 @@ func TestAnEventHasItsWholeBody(t *testing.T) {
 	}
 }
 
+// A page may outlive vantiqdev, and ask the next one for what it has missed of the one before.
+func TestAPageOfAnEarlierVantiqdevBeginsAnew(t *testing.T) {
+	before := newDesk(t)
+	before.connect()
+	_, id := before.stream("").until("traffic", "connect accepted")
+
+	d := newDesk(t)
+	d.connect()
+	for range 600 {
+		d.expect("POST", "/api/sources/EchoSource/publish", `{}`, 204, "")
+	}
+	stream := d.stream("?after=" + id)
+	state, _ := stream.next("state")
+	if _, old := before.ask("GET", "/api/state", ""); !strings.Contains(state, `"started":"20`) || state[:80] == old[:80] {
+		t.Errorf("it cannot be told from the one before: %s", state)
+	}
+	if data, _ := stream.next("traffic"); !strings.Contains(data, `"skipped":0`) || strings.Count(data, `"n":`) != 500 {
+		t.Errorf("it was told %s", data)
+	}
+	if status, text := d.ask("GET", "/api/events/"+id, ""); status != 404 {
+		t.Errorf("an event of the one before is %s", text)
+	}
+}
+
 func TestAFloodIsRationed(t *testing.T) {
 	d := newDesk(t)
 	d.connect()

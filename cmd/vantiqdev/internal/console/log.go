@@ -1,6 +1,7 @@
 package console
 
 import (
+	"time"
 	"unicode/utf8"
 
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
@@ -12,9 +13,11 @@ const (
 	keptBytes  = 32 << 20 // of bodies
 )
 
-// A log keeps the latest events, numbered from 1.
+// A log keeps the latest events. Their numbers grow by one, from where no other process has been: a page that outlives
+// vantiqdev must not take the events of the next one for those that it knows.
 type log struct {
 	events []vantiqtest.Event // a ring: number n is at n % keptEvents
+	before uint64             // the number before the first
 	last   uint64
 	kept   int
 	bytes  int
@@ -23,6 +26,8 @@ type log struct {
 func (l *log) add(e vantiqtest.Event) {
 	if l.events == nil {
 		l.events = make([]vantiqtest.Event, keptEvents)
+		l.before = uint64(time.Now().UnixMicro()) // which no events outrun
+		l.last = l.before
 	}
 	for l.kept == keptEvents || l.kept > 0 && l.bytes+len(e.Body) > keptBytes {
 		oldest := l.at(l.last - uint64(l.kept) + 1)
@@ -39,13 +44,17 @@ func (l *log) add(e vantiqtest.Event) {
 func (l *log) at(n uint64) *vantiqtest.Event { return &l.events[n%keptEvents] }
 
 func (l *log) after(n uint64, limit int) (events []event, skipped, last uint64) {
-	if n > l.last { // a number of an earlier run
-		n = 0
+	stranger := n < l.before || n > l.last
+	if stranger {
+		n = l.before
 	}
 	wanted := l.last - n
 	given := min(wanted, uint64(l.kept), uint64(limit))
 	for n := l.last - given + 1; n <= l.last; n++ {
 		events = append(events, show(n, l.at(n), shownBytes))
+	}
+	if stranger {
+		return events, 0, l.last // it asks for what is there, and has missed nothing
 	}
 	return events, wanted - given, l.last
 }

@@ -16,9 +16,10 @@ type state struct {
 }
 
 type serverState struct {
-	URL     string `json:"url"`
-	Stopped bool   `json:"stopped"`
-	Problem string `json:"problem,omitempty"`
+	URL     string    `json:"url"`
+	Started time.Time `json:"started"` // tells one vantiqdev from the next
+	Stopped bool      `json:"stopped"`
+	Problem string    `json:"problem,omitempty"`
 }
 
 type sourceState struct {
@@ -35,7 +36,7 @@ type sourceState struct {
 }
 
 func (c *Console) state() state {
-	s := state{Server: serverState{URL: c.vantiq.URL()}, Sources: []sourceState{}}
+	s := state{Server: serverState{URL: c.vantiq.URL(), Started: c.started}, Sources: []sourceState{}}
 	s.Server.Stopped, s.Server.Problem = c.faults.outage()
 	for _, source := range c.vantiq.Sources() {
 		s.Sources = append(s.Sources, c.sourceState(source))

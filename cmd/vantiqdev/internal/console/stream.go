@@ -82,11 +82,7 @@ func (s *stream) state(now time.Time) {
 
 // begin sends what a page that has just been opened wants to see, or what one has missed that lost the stream.
 func (s *stream) begin() {
-	fresh := s.last == 0
 	events, skipped, last := s.console.traffic.after(s.last, firstEvents)
-	if fresh {
-		skipped = 0 // it was not there yet
-	}
 	s.last = last
 	s.sendTraffic(events, skipped)
 }

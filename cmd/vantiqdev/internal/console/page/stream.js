@@ -9,19 +9,24 @@ export function follow({ state, traffic, rates, live }) {
   let stream = null;
   let retry = 0;
   let last = 0; // number of the last event seen
+  let started = ""; // when the vantiqdev that tells it began
+  let another = false; // it is another one than before, and has told of no traffic yet
 
   const open = () => {
     close();
     stream = new EventSource(`/api/stream?after=${last}`);
     stream.addEventListener("state", (event) => {
+      const told = parse(event.data);
+      another ||= started !== "" && told.server.started !== started;
+      started = told.server.started;
       live(true);
-      state(parse(event.data));
+      state(told);
     });
     stream.addEventListener("traffic", (event) => {
       const { events, skipped } = JSON.parse(event.data);
-      const again = events.length > 0 && events[0].n <= last; // numbers begin anew with the server's process
       last = Number(event.lastEventId) || last;
-      traffic(events, skipped ?? 0, again);
+      traffic(events, skipped, another);
+      another = false;
     });
     stream.addEventListener("rates", (event) => rates(JSON.parse(event.data)));
     // The browser would try again by itself, but with the number it began with, and not after every kind of failure.
