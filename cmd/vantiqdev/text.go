@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -60,4 +62,16 @@ func sourceList(names []string) string {
 		return fmt.Sprintf("sources %s … (%d)", strings.Join(names[:listed], ", "), len(names))
 	}
 	return "sources " + strings.Join(names, ", ")
+}
+
+// shortPath returns how a person here would call a file.
+func shortPath(file string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return file
+	}
+	if relative, err := filepath.Rel(here, file); err == nil && filepath.IsLocal(relative) {
+		return relative
+	}
+	return file
 }
