@@ -34,7 +34,7 @@ func newNarrator(s *screen, sources []string, after func(vantiqtest.Event)) *nar
 		published: make(map[string]time.Time),
 		rows:      make(map[protocol.ReplyAddress]int),
 	}
-	n.ration = &ration{tell: func(held int) { s.say("… and %s more", count(held, "line")) }}
+	n.ration = &ration{tell: func(held int) { s.say("… and %s", count(held, "more line")) }}
 	for _, source := range sources {
 		n.width = max(n.width, len(source))
 	}
