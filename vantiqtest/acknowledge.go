@@ -1,14 +1,19 @@
 package vantiqtest
 
-import "github.com/vantiq-go/connectorsdk/protocol"
+import (
+	"time"
+
+	"github.com/vantiq-go/connectorsdk/protocol"
+)
 
 // Acknowledgements says how a source acknowledges. The zero value is what Vantiq does: one bare status 200 for each
 // notification. The fields may be combined.
 type Acknowledgements struct {
-	None      bool // never, as in the test servers of the Python and the Java SDK
-	Twice     bool // every status is sent twice
-	Responses bool // each response to a query, partial or final, is acknowledged as well
-	Withheld  bool // statuses wait, in their order, for ReleaseAcknowledgements or the next SetAcknowledgements
+	None      bool          // never, as in the test servers of the Python and the Java SDK
+	Twice     bool          // every status is sent twice
+	Responses bool          // each response to a query, partial or final, is acknowledged as well
+	Withheld  bool          // statuses wait, in their order, for ReleaseAcknowledgements or the next SetAcknowledgements
+	Delay     time.Duration // each status is late by so much; nothing else is
 }
 
 // A withheldStatus is a status that the next release sends.
@@ -16,6 +21,7 @@ type withheldStatus struct {
 	link   *Link
 	status int
 	text   []byte
+	due    time.Time // zero: not by itself
 }
 
 var acknowledged = protocol.AppendStatus(nil, 200)
@@ -70,11 +76,30 @@ func (s *Source) settle(l *Link, status int, text []byte) {
 		copies = 2
 	}
 	for range copies {
-		if s.acknowledgements.Withheld {
-			s.withheld = append(s.withheld, withheldStatus{l, status, text})
-		} else {
+		switch delay := s.acknowledgements.Delay; {
+		case s.acknowledgements.Withheld:
+			s.withheld = append(s.withheld, withheldStatus{link: l, status: status, text: text})
+		case delay > 0:
+			s.withheld = append(s.withheld, withheldStatus{l, status, text, time.Now().Add(delay)})
+			if len(s.withheld) == 1 {
+				time.AfterFunc(delay, s.releaseDue)
+			}
+		default:
 			l.sendStatus(status, text)
 		}
+	}
+}
+
+// releaseDue sends the statuses that are late enough, and comes again for the next one.
+func (s *Source) releaseDue() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.withheld) > 0 && !s.withheld[0].due.IsZero() {
+		if wait := time.Until(s.withheld[0].due); wait > 0 {
+			time.AfterFunc(wait, s.releaseDue)
+			return
+		}
+		s.release(1)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -134,4 +136,43 @@ func TestWhatAUsurpedLinkStillBringsIsNotAcknowledged(t *testing.T) {
 			t.Fatalf("%d notifications were acknowledged, %d kept", acknowledged, n)
 		}
 	}
+}
+
+// Late acknowledgements come in their order, and hold nothing else up.
+func TestDelayedAcknowledgements(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := vantiqtest.NewNetwork()
+		server := start(t, vantiqtest.WithNetwork(network))
+		source := server.Source("EchoSource", nil)
+		c := connected(t, server, network, "EchoSource", "s")
+		source.SetAcknowledgements(vantiqtest.Acknowledgements{Delay: 3 * time.Second, Twice: true})
+		began := time.Now()
+		c.notify("EchoSource", `{"n":1}`)
+		if _, err := source.Notification(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		c.notify("EchoSource", `{"n":2}`)
+		answers := ask(within(t), source, nil)
+		c.respond(receive[*protocol.Query](c), 204, "")
+		if a := <-answers; a.err != nil || time.Since(began) != time.Second {
+			t.Errorf("a query was answered after %s (%v)", time.Since(began), a.err)
+		}
+		for _, want := range []time.Duration{3 * time.Second, 3 * time.Second, 4 * time.Second, 4 * time.Second} {
+			if got := c.statuses(1); got[0] != 200 || time.Since(began) != want {
+				t.Errorf("status %d came after %s, want %s", got[0], time.Since(began), want)
+			}
+		}
+		c.notify("EchoSource", `{"n":3}`)
+		if _, err := source.Notification(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := source.Notification(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+		if c.statuses(1); time.Since(began) != 4*time.Second {
+			t.Errorf("what was late came after %s, and not at once", time.Since(began))
+		}
+	})
 }

@@ -193,18 +193,18 @@ func (s *Server) Stop(how Drop) {
 // startPatience is how long Start tries to get its port back: an outgoing connection may have borrowed it.
 const startPatience = 5 * time.Second
 
-// Start ends an outage: the server listens again, on the same address. It panics if it cannot. Starting a server that
-// runs, or one that has been closed, does nothing.
+// Start ends an outage: the server listens again, on the same address. It panics if it cannot within 5 seconds. Starting a
+// server that runs, or one that has been closed, does nothing.
 func (s *Server) Start() {
-	s.mu.Lock()
-	running := s.listener != nil || s.isClosing()
-	s.mu.Unlock()
-	if running {
-		return
-	}
 	var listener net.Listener
 	var err error
 	for end := time.Now().Add(startPatience); ; time.Sleep(10 * time.Millisecond) {
+		s.mu.Lock()
+		done := s.listener != nil || s.isClosing()
+		s.mu.Unlock()
+		if done {
+			return
+		}
 		if listener, err = s.listen(); err == nil {
 			break
 		}

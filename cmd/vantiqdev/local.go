@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"syscall"
 
@@ -30,6 +31,7 @@ func startLocal(s *screen, listener, consoleListener net.Listener, n namespace, 
 	options := []vantiqtest.Option{vantiqtest.WithListener(listener)}
 	if consoleListener == nil {
 		l.server = vantiqtest.NewServer(append(options, vantiqtest.WithObserver(observe))...)
+		l.server.InterceptUpgrade(refusePages)
 		l.apply(n)
 		return l
 	}
@@ -41,8 +43,19 @@ func startLocal(s *screen, listener, consoleListener net.Listener, n namespace, 
 	l.apply(n)
 	l.console = console.New(l.server, traffic, consoleListener)
 	l.server.InterceptUpgrade(l.console.Redirect)
+	l.server.InterceptUpgrade(refusePages)
 	go func() { l.served <- l.console.Serve() }()
 	return l
+}
+
+// refusePages refuses whoever comes from a page in a browser: a connector does not, and any page that is open on this
+// machine could otherwise be one, with a token that is easily guessed.
+func refusePages(w http.ResponseWriter, r *http.Request) (handled bool) {
+	if r.Header.Get("Origin") == "" {
+		return false
+	}
+	http.Error(w, "pages in a browser are no connectors: this request has an Origin", http.StatusForbidden)
+	return true
 }
 
 // apply makes the local Vantiq what n says.

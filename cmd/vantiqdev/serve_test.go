@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/gorilla/websocket"
 )
 
 // serve starts "vantiqdev serve" and waits until it is ready.
@@ -226,6 +228,22 @@ func TestWatch(t *testing.T) {
 	_ = vantiq.Process.Kill()
 	_ = other.Wait()
 	other.ended(1, "has gone")
+}
+
+// A page of another origin may open a WebSocket to any address, and knows the default token.
+func TestAPageInABrowserIsNoConnector(t *testing.T) {
+	for _, more := range [][]string{nil, {"-console", "off"}} {
+		w := newWorkplace(t)
+		vantiq := w.serve(more...)
+		address := "ws://127.0.0.1:" + w.port + "/api/v1/wsock/websocket"
+		for _, origin := range []string{"http://evil.example.com", "null", "http://127.0.0.1:" + w.port} {
+			_, response, err := websocket.DefaultDialer.Dial(address, http.Header{"Origin": {origin}})
+			if err == nil || response == nil || response.StatusCode != http.StatusForbidden {
+				t.Errorf("a page of %s gets %v (%v)", origin, response, err)
+			}
+		}
+		w.connect(vantiq, "echoes")
+	}
 }
 
 func TestTheConsoleIsWhereABrowserLooksForIt(t *testing.T) {

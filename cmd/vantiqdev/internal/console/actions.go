@@ -28,7 +28,7 @@ func (c *Console) postPublish(w http.ResponseWriter, r *http.Request) {
 	if source == nil {
 		return
 	}
-	message, ok := documentOf(w, r)
+	message, ok := documentOf(w, r, false)
 	if !ok {
 		return
 	}
@@ -55,7 +55,7 @@ func (c *Console) postQuery(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	parameters, ok := documentOf(w, r)
+	parameters, ok := documentOf(w, r, true)
 	if !ok {
 		return
 	}
@@ -97,7 +97,7 @@ func (c *Console) putConfig(w http.ResponseWriter, r *http.Request) {
 	if source == nil {
 		return
 	}
-	config, ok := documentOf(w, r)
+	config, ok := documentOf(w, r, false)
 	if !ok {
 		return
 	}

@@ -50,14 +50,15 @@ func answer(w http.ResponseWriter, status int, value any) {
 	_, _ = w.Write(text.Bytes())
 }
 
-// documentOf reads the document that a request brings. It answers itself if there is none.
-func documentOf(w http.ResponseWriter, r *http.Request) (d protocol.Document, ok bool) {
+// documentOf reads the document that a request brings; one that may be left out is {} then. It answers itself if there is
+// none.
+func documentOf(w http.ResponseWriter, r *http.Request, optional bool) (d protocol.Document, ok bool) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		fail(w, http.StatusRequestEntityTooLarge, err)
 		return d, false
 	}
-	if len(bytes.TrimSpace(text)) == 0 {
+	if optional && len(bytes.TrimSpace(text)) == 0 {
 		return d, true
 	}
 	if d, err = protocol.NewDocument(json.RawMessage(text)); err != nil {

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
@@ -58,7 +59,13 @@ func New(vantiq *vantiqtest.Server, traffic *Traffic, listener net.Listener) *Co
 		listener: listener,
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	c.hosts = []string{listener.Addr().String(), "127.0.0.1:" + port, "localhost:" + port, "[::1]:" + port}
+	host := strings.TrimSuffix(listener.Addr().String(), ":"+port)
+	for _, name := range []string{host, "127.0.0.1", "localhost", "[::1]"} {
+		c.hosts = append(c.hosts, name+":"+port)
+		if port == "80" { // which clients leave out
+			c.hosts = append(c.hosts, name)
+		}
+	}
 	c.ctx, c.end = context.WithCancel(context.Background())
 	c.server = &http.Server{
 		Handler:           c.guard(c.routes()),
@@ -93,7 +100,14 @@ func (c *Console) routes() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, assets, "index.html") })
-	mux.Handle("GET /page/", http.StripPrefix("/page/", http.FileServerFS(assets)))
+	files := http.StripPrefix("/page/", http.FileServerFS(assets))
+	mux.HandleFunc("GET /page/", func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/") {
+			http.NotFound(w, r) // no list of a directory
+			return
+		}
+		files.ServeHTTP(w, r)
+	})
 	mux.HandleFunc("GET /api/state", c.getState)
 	mux.HandleFunc("GET /api/stream", c.getStream)
 	mux.HandleFunc("GET /api/events/{number}", c.getEvent)

@@ -17,10 +17,9 @@ type faults struct {
 	vantiq *vantiqtest.Server
 
 	mu      sync.Mutex
-	sources map[string]*sourceFaults
-	restart *time.Timer // ends an outage
-	stopped bool
-	problem error // that keeps an outage from ending
+	sources map[*vantiqtest.Source]*sourceFaults
+
+	outage outage
 }
 
 // sourceFaults are those of one source.
@@ -28,15 +27,18 @@ type sourceFaults struct {
 	stalled      *vantiqtest.Link // nil: none
 	reactivating bool             // what is refused is refused as in a reactivation window
 	slow         time.Duration    // of acknowledgements
-	quicken      func()           // ends that
 }
 
 func newFaults(vantiq *vantiqtest.Server) *faults {
-	return &faults{vantiq: vantiq, sources: map[string]*sourceFaults{}}
+	return &faults{
+		vantiq:  vantiq,
+		sources: map[*vantiqtest.Source]*sourceFaults{},
+		outage:  outage{vantiq: vantiq, over: make(chan struct{})},
+	}
 }
 
 // of returns those of a source; mu must be held.
-func (f *faults) of(source string) *sourceFaults {
+func (f *faults) of(source *vantiqtest.Source) *sourceFaults {
 	if f.sources[source] == nil {
 		f.sources[source] = &sourceFaults{}
 	}
@@ -54,7 +56,7 @@ type faultState struct {
 func (f *faults) state(source *vantiqtest.Source) (s faultState) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	is := f.of(source.Name())
+	is := f.of(source)
 	s.Stalled = is.stalled != nil && alive(is.stalled)
 	s.Slow = is.slow.Milliseconds()
 	if left := source.Refusals(); is.reactivating {
@@ -110,37 +112,63 @@ func (c *Console) postFault(w http.ResponseWriter, r *http.Request) {
 func (f *faults) apply(source *vantiqtest.Source, order faultOrder) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	is := f.of(source.Name())
+	is := f.of(source)
 	switch order.Do {
 	case "drop":
-		how, err := dropOf(order.How)
-		if err != nil {
-			return err
-		}
-		if !source.Drop(how) {
-			return errNotConnected
-		}
+		return drop(source, order.How)
 	case "stall":
 		return is.stall(source, order.On)
 	case "refuse":
-		is.reactivating = false
-		source.Refuse(order.Times, &protocol.StatusError{Status: http.StatusServiceUnavailable, Details: []protocol.Detail{{
-			Code: "vantiqdev.refused", Message: "The console of the local Vantiq was told to refuse connects to the source " + source.Name()}}})
+		return is.refuse(source, order.Times)
 	case "reactivate":
-		is.reactivating = true
-		source.Reactivating(order.Times)
-		if order.Times != 0 {
-			source.RequireReconnect()
-		}
+		return is.reactivate(source, order.Times)
 	case "slow":
-		return is.slowDown(source, time.Duration(order.Slow)*time.Millisecond)
+		return is.slowDown(source, order.Slow)
 	case "reconnect":
-		if !source.Connected() {
-			return errNotConnected
-		}
+		return reconnect(source)
+	}
+	return fmt.Errorf("%q is nothing that can be done: there are drop, stall, refuse, reactivate, slow and reconnect", order.Do)
+}
+
+func drop(source *vantiqtest.Source, how string) error {
+	d, err := dropOf(how)
+	if err != nil {
+		return err
+	}
+	if !source.Drop(d) {
+		return errNotConnected
+	}
+	return nil
+}
+
+func reconnect(source *vantiqtest.Source) error {
+	if !source.Connected() {
+		return errNotConnected
+	}
+	source.RequireReconnect()
+	return nil
+}
+
+// refuse makes the next connects fail; negative: all.
+func (s *sourceFaults) refuse(source *vantiqtest.Source, times int) error {
+	if times < -1 {
+		return fmt.Errorf("times is %d, and not 0 or more, or -1 for ever", times)
+	}
+	s.reactivating = false
+	source.Refuse(times, &protocol.StatusError{Status: http.StatusServiceUnavailable, Details: []protocol.Detail{{
+		Code: "vantiqdev.refused", Message: "The console of the local Vantiq was told to refuse connects to the source " + source.Name()}}})
+	return nil
+}
+
+// reactivate makes the next connects fail as they do while Vantiq redeploys a source, and so begins.
+func (s *sourceFaults) reactivate(source *vantiqtest.Source, times int) error {
+	if times < 0 {
+		return fmt.Errorf("times is %d, and not 0 or more", times)
+	}
+	s.reactivating = true
+	source.Reactivating(times)
+	if times > 0 {
 		source.RequireReconnect()
-	default:
-		return fmt.Errorf("%q is nothing that can be done: there are drop, stall, refuse, reactivate, slow and reconnect", order.Do)
 	}
 	return nil
 }
@@ -165,18 +193,13 @@ func (s *sourceFaults) stall(source *vantiqtest.Source, on bool) error {
 	return nil
 }
 
-// slowDown makes acknowledgements of notifications late, or ends that.
-func (s *sourceFaults) slowDown(source *vantiqtest.Source, d time.Duration) error {
-	if d < 0 || d > maxSlow {
-		return fmt.Errorf("%s is not between 0 and %s", d, maxSlow)
+// slowDown makes acknowledgements late by so many milliseconds, or ends that.
+func (s *sourceFaults) slowDown(source *vantiqtest.Source, ms int64) error {
+	if ms < 0 || ms > maxSlow.Milliseconds() {
+		return fmt.Errorf("%d ms are not between 0 and %d", ms, maxSlow.Milliseconds())
 	}
-	if s.quicken != nil {
-		s.quicken()
-		s.quicken = nil
-	}
-	if s.slow = d; d > 0 {
-		s.quicken = source.Inject(vantiqtest.Fault{Op: protocol.OpNotification, Delay: d, Times: -1})
-	}
+	s.slow = time.Duration(ms) * time.Millisecond
+	source.SetAcknowledgements(vantiqtest.Acknowledgements{Delay: s.slow})
 	return nil
 }
 
@@ -196,71 +219,11 @@ func dropOf(text string) (vantiqtest.Drop, error) {
 	return 0, fmt.Errorf("%q is no way to end a link: there are FIN, RST, vanish, and the codes of close frames from 1000 on", text)
 }
 
-// maxOutage bounds how long the local Vantiq can be away.
-const maxOutage = 10 * time.Minute
-
-func (c *Console) postRestart(w http.ResponseWriter, r *http.Request) {
-	var order struct {
-		Seconds float64 `json:"seconds"`
-	}
-	if !orderOf(w, r, &order) {
-		return
-	}
-	outage := time.Duration(min(order.Seconds, 2*maxOutage.Seconds()) * float64(time.Second))
-	if order.Seconds < 0 || outage > maxOutage {
-		fail(w, http.StatusBadRequest, fmt.Errorf("%v seconds are not between 0 and %v", order.Seconds, maxOutage.Seconds()))
-		return
-	}
-	c.faults.stop(outage, c.touch)
-	c.touch()
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// stop stops the local Vantiq, as a shutdown in good order does, and starts it again after a while.
-func (f *faults) stop(outage time.Duration, then func()) {
-	const goingAway vantiqtest.Drop = 1001
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.restart != nil {
-		f.restart.Stop()
-	}
-	f.vantiq.Stop(goingAway)
-	f.stopped = true
-	f.restart = time.AfterFunc(outage, func() {
-		f.start()
-		then()
-	})
-}
-
-// start ends an outage. If somebody else has taken the port meanwhile, the outage goes on, and the page says why.
-func (f *faults) start() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	defer func() {
-		if reason := recover(); reason != nil {
-			f.problem = fmt.Errorf("the local Vantiq cannot start again: %v", reason)
-		}
-	}()
-	f.vantiq.Start()
-	f.stopped, f.problem = false, nil
-}
-
-// outage reports whether there is one, and what keeps it from ending.
-func (f *faults) outage() (stopped bool, problem string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.problem != nil {
-		problem = f.problem.Error()
-	}
-	return f.stopped, problem
-}
-
+// close ends what holds links up.
 func (f *faults) close() {
+	f.outage.close()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.restart != nil {
-		f.restart.Stop()
-	}
 	for _, s := range f.sources {
 		if s.stalled != nil {
 			s.stalled.HoldReads(false)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"mime"
 	"net"
 	"net/http"
 	"slices"
@@ -28,7 +29,12 @@ func (c *Console) guard(next http.Handler) http.Handler {
 			fail(w, http.StatusForbidden, errors.New("the console takes orders from its own page only: "+err.Error()))
 			return
 		}
-		if r.Method != http.MethodGet && r.Header.Get("Content-Type") != "application/json" {
+		if site := r.Header.Get("Sec-Fetch-Site"); strings.HasPrefix(r.URL.Path, "/api/") && site != "" && site != "same-origin" && site != "none" {
+			fail(w, http.StatusForbidden, errors.New("the console tells its own page only")) // others could not read it, but it costs
+			return
+		}
+		changes := r.Method != http.MethodGet && r.Method != http.MethodHead
+		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); changes && kind != "application/json" {
 			fail(w, http.StatusUnsupportedMediaType, errors.New("the Content-Type must be application/json"))
 			return
 		}

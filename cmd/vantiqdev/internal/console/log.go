@@ -29,16 +29,25 @@ func (l *log) add(e vantiqtest.Event) {
 		l.before = uint64(time.Now().UnixMicro()) // which no events outrun
 		l.last = l.before
 	}
-	for l.kept == keptEvents || l.kept > 0 && l.bytes+len(e.Body) > keptBytes {
+	for l.kept == keptEvents || l.kept > 0 && l.bytes+sizeOf(e) > keptBytes {
 		oldest := l.at(l.last - uint64(l.kept) + 1)
-		l.bytes -= len(oldest.Body)
+		l.bytes -= sizeOf(*oldest)
 		*oldest = vantiqtest.Event{}
 		l.kept--
 	}
 	l.last++
 	*l.at(l.last) = e
 	l.kept++
-	l.bytes += len(e.Body)
+	l.bytes += sizeOf(e)
+}
+
+// sizeOf returns about how much an event keeps: its error may have been a body.
+func sizeOf(e vantiqtest.Event) int {
+	size := len(e.Body)
+	if e.Err != nil {
+		size += len(e.Err.Error())
+	}
+	return size
 }
 
 func (l *log) at(n uint64) *vantiqtest.Event { return &l.events[n%keptEvents] }
@@ -81,24 +90,24 @@ type event struct {
 	Error    string          `json:"error,omitempty"`
 }
 
-// shownBytes is how much of a body a stream of events holds.
+// shownBytes is how much of a body, and of any other text, a stream of events holds.
 const shownBytes = 2_000
 
 func show(n uint64, e *vantiqtest.Event, bytes int) event {
 	shown := event{
 		Number:   n,
 		Time:     e.Time.UnixMilli(),
-		Source:   e.Source,
+		Source:   string(cut([]byte(e.Source), shownBytes)),
 		Link:     e.Link,
 		Kind:     e.Kind,
-		Address:  string(e.ReplyAddress),
+		Address:  string(cut([]byte(e.ReplyAddress), shownBytes)),
 		Status:   e.Status,
 		Body:     string(cut(e.Body, bytes)),
 		Bytes:    len(e.Body),
 		Duration: milliseconds(e.Duration),
 	}
 	if e.Err != nil {
-		shown.Error = e.Err.Error()
+		shown.Error = string(cut([]byte(e.Err.Error()), bytes))
 	}
 	return shown
 }

@@ -83,6 +83,7 @@ func (r *rates) roll(now int64) {
 	}
 	if r.at == 0 || now-r.at > keptSeconds {
 		r.past, r.at = nil, now-1
+		clear(r.current)
 	}
 	for ; r.at < now; r.at++ {
 		complete := rate{Time: (r.at + 1) * 1000, Sources: map[string]sourceRate{}}

@@ -37,7 +37,7 @@ type sourceState struct {
 
 func (c *Console) state() state {
 	s := state{Server: serverState{URL: c.vantiq.URL(), Started: c.started}, Sources: []sourceState{}}
-	s.Server.Stopped, s.Server.Problem = c.faults.outage()
+	s.Server.Stopped, s.Server.Problem = c.faults.outage.state()
 	for _, source := range c.vantiq.Sources() {
 		s.Sources = append(s.Sources, c.sourceState(source))
 	}
