@@ -35,7 +35,7 @@ func (c *SourceConnection) Poll(interval time.Duration, poll func(ctx context.Co
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
-			case isPermanent(err):
+			case IsPermanent(err):
 				return fmt.Errorf("polling has ended until the next session: %w", err)
 			case err == nil:
 				retries.Reset()

@@ -90,7 +90,7 @@ func (s *session) connect() {
 		}
 		c.failed(err)
 		c.in.reject(s, err)
-		if isPermanent(err) {
+		if IsPermanent(err) {
 			c.log.Error("the Connect handler refuses the source configuration for good; waiting for a new one from Vantiq", "error", err)
 			return
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vantiq-go/connectorsdk/internal/spelling"
+
 	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
@@ -150,38 +152,11 @@ func hidden(string) string { return redacted }
 
 // nearest returns the known property whose name is like name, or an empty string.
 func nearest(name string) string {
-	best, distance := "", max(1, len(name)/4)+1
-	consider := func(candidate string) {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(candidate)); d < distance {
-			best, distance = candidate, d
-		}
-	}
+	names := []string{connectKWArgs}
 	for _, p := range known {
-		consider(p.name)
+		names = append(names, p.name)
 	}
-	consider(connectKWArgs)
-	return best
-}
-
-// editDistance counts the bytes to insert, delete or replace to make b of a.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1) // distances of a[:i] to each prefix of b
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return spelling.Nearest(name, names)
 }
 
 // hints answer what the edit distance cannot.

@@ -3,6 +3,7 @@ package connectortest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -34,7 +35,8 @@ const connectTime = 40 * time.Second
 
 // Start runs handlers behind the given sources, one called TestSource with the configuration {} if there is none, and
 // returns when all of them are connected, so that their Connect handlers have returned nil. If they do not connect
-// within 40 seconds the test fails at once. Log lines go to the test's output.
+// within 40 seconds, or a Connect handler refuses the configuration for good, the test fails at once. Log lines go to the
+// test's output.
 //
 // When the test ends the set is drained and the server closed; the test fails if Run returns an error then. It must not
 // be called from another goroutine than the test's.
@@ -52,7 +54,8 @@ func Start(t testing.TB, handlers connector.Handlers, opts ...Option) *Running {
 	r.Server = vantiqtest.NewServer(append([]vantiqtest.Option{vantiqtest.WithNetwork(r.Network)}, o.server...)...)
 	t.Cleanup(r.Server.Close)
 
-	set, err := connectorset.New(r.config(t, o), o.set...)
+	refused := make(refusals, 1)
+	set, err := connectorset.New(r.config(t, o), append(o.set, connectorset.WithHooks(refused))...)
 	if err != nil {
 		t.Fatalf("connectortest: %v", err)
 	}
@@ -60,9 +63,22 @@ func Start(t testing.TB, handlers connector.Handlers, opts ...Option) *Running {
 	r.Set = set
 	r.run(t)
 	if !o.noWait {
-		r.waitConnected(t)
+		r.waitConnected(t, refused)
 	}
 	return r
+}
+
+// refusals receives the first error with which a Connect handler refuses a configuration for good.
+type refusals chan error
+
+// OnHandled implements [connector.HandlerHook].
+func (r refusals) OnHandled(source, handler string, _ time.Duration, err error) {
+	if handler == "connect" && connector.IsPermanent(err) {
+		select {
+		case r <- fmt.Errorf("source %s: the Connect handler refuses the configuration: %w", source, err):
+		default:
+		}
+	}
 }
 
 func (r *Running) config(t testing.TB, o options) connectorset.Config {
@@ -97,12 +113,29 @@ func (r *Running) run(t testing.TB) {
 	})
 }
 
-func (r *Running) waitConnected(t testing.TB) {
+func (r *Running) waitConnected(t testing.TB, refused refusals) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), connectTime)
 	defer cancel()
+	waiting, refuse := context.WithCancelCause(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		select {
+		case err := <-refused:
+			refuse(err)
+		case <-waiting.Done():
+		}
+	}()
+	defer func() {
+		refuse(nil)
+		<-over
+	}()
 	for _, c := range r.Set.Connections() {
-		if err := c.WaitConnected(ctx); err != nil {
+		if err := c.WaitConnected(waiting); err != nil {
+			if reason := context.Cause(waiting); ctx.Err() == nil && connector.IsPermanent(reason) {
+				t.Fatalf("connectortest: %v", reason)
+			}
 			t.Fatalf("connectortest: source %s is %v and does not connect: %v", c.Source(), c.State(), cause(err, c))
 		}
 	}

@@ -107,7 +107,7 @@ func (r *runner) drain(child *process, stop os.Signal) error {
 		return fmt.Errorf("%s was told to end (%v) and %s instead of 0", name, stop, words)
 	}
 	r.last = append(r.last[:0], name+" "+words)
-	if code < 0 {
+	if code < 0 && r.program.isPackage() {
 		r.last = append(r.last, "so it did not drain: pass Run a context of signal.NotifyContext")
 	}
 	return nil

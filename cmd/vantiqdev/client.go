@@ -44,6 +44,9 @@ func (f *findFlags) flags() []cli.Flag {
 // find finds the local Vantiq, and its console.
 func (f *findFlags) find(ctx context.Context) (*client, error) {
 	server := f.server
+	if server != "" && !strings.Contains(server, "://") {
+		server = "http://" + server
+	}
 	if server == "" {
 		server = "http://" + defaultAddress
 		if t, err := readTarget(f.config, ""); err == nil {
@@ -53,8 +56,11 @@ func (f *findFlags) find(ctx context.Context) (*client, error) {
 		}
 	}
 	address, err := loopbackAddress(server)
+	if err != nil && f.server != "" {
+		return nil, fmt.Errorf("-server %s is no local Vantiq: it is at a loopback address, like http://%s", f.server, defaultAddress)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; -server names another one for this command", err)
 	}
 	c := &client{server: "http://" + address, http: &http.Client{
 		Transport:     &http.Transport{}, // no proxy: it is this machine

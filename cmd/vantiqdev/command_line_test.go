@@ -22,7 +22,14 @@ func TestCommandLine(t *testing.T) {
 		{"fly", 2, "", `there is no command "fly"`},
 		{"rum", 2, "", `there is no command "rum"; did you mean "run"?`},
 		{"completion bash", 0, "complete ", ""},
-		{"run -on --generate-shell-completion", 0, "--once", ""},
+		{"run -on --generate-shell-completion", 0, "-once:", ""},
+		{"run --on --generate-shell-completion", 0, "--once:", ""},
+		{"run . - --generate-shell-completion", 0, "", ""},
+		{"publ --generate-shell-completion", 0, "publish:", ""},
+		{"help run", 0, "-expect-notification", ""},
+		{"help", 0, "run a connector with a local Vantiq", ""},
+		{"bogus", 2, "", "there is no command \"bogus\"\n"},
+		{"-version", 0, "vantiqdev ", ""},
 		{"run -h", 0, "-expect-notification", ""},
 		{"run", 2, "", "PROGRAM is missing: name a Go package or an executable, like ./examples/echo-connector"},
 		{"run -twice x", 2, "", "there is no flag -twice"},
@@ -73,13 +80,23 @@ func TestSamplesOfTheConnectorsDirectory(t *testing.T) {
 			t.Errorf("%s: %s (%v), want %s", args, got, err, want)
 		}
 	}
-	for _, bad := range []string{`{"publish": [1]}`, `{"publsh": {}}`, `{`, ``} {
+	for bad, want := range map[string]string{
+		`{"publish": [1]}`:         "publish: not a JSON object",
+		`{"publsh": {}}`:           `"publsh" means nothing here; did you mean "publish"?`,
+		`{"nothing": {}}`:          `"nothing" means nothing here; there are config, sources, tokens, publish, query, expectNotification`,
+		"{\n\"config\": {},\n\"a}": "it is not JSON, from line 3 on",
+		``:                         "it is not JSON, from line 1 on",
+		`{"tokens": "one"}`:        "tokens must be a list of texts; what stands there is a JSON string",
+		`{"tokens": [" "]}`:        "tokens: a token is empty",
+		`{"sources": {"A": 1}}`:    "sources: A: not a JSON object",
+		`[]`:                       "the file must be a JSON object; what stands there is a JSON array",
+	} {
 		if err := os.WriteFile(directory+"/vantiqdev.json", []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, err := parseRunFlags([]string{directory})
-		if err == nil || !strings.Contains(err.Error(), "vantiqdev.json") || !strings.Contains(err.Error(), "which are JSON objects") {
-			t.Errorf("%s: %v", bad, err)
+		if err == nil || !strings.Contains(err.Error(), "vantiqdev.json: "+want) {
+			t.Errorf("%s: %v, want %s", bad, err, want)
 		}
 	}
 }

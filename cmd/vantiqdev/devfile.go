@@ -2,14 +2,18 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/vantiq-go/connectorsdk/internal/spelling"
 )
 
 // devFileName is what a connector's directory may hold to say how the local Vantiq is to treat it.
@@ -41,10 +45,35 @@ func readDevFile(file string) (devFile, error) {
 		err = f.check()
 	}
 	if err != nil {
-		return f, fmt.Errorf("%s: %w; it may have the members config, publish and query, which are JSON objects, sources, an object "+
-			"of source names and their configurations, tokens, a list of texts, and expectNotification", file, err)
+		return f, fmt.Errorf("%s: %w", file, readable(err, text))
 	}
 	return f, nil
+}
+
+// readable says what is wrong with a file in the words of its author.
+func readable(err error, text []byte) error {
+	var wrongType *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &wrongType):
+		what := map[string]string{"tokens": "a list of texts", "sources": "an object of source names and their configurations",
+			"expectNotification": "true or false"}[wrongType.Field]
+		return fmt.Errorf("%s must be %s; what stands there is a JSON %s", cmp.Or(wrongType.Field, "the file"), cmp.Or(what, "a JSON object"), wrongType.Value)
+	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		before := text
+		if syntax != nil {
+			before = text[:syntax.Offset]
+		}
+		return fmt.Errorf("it is not JSON, from line %d on: %w", 1+bytes.Count(before, []byte("\n")), err)
+	}
+	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+		members := []string{"config", "sources", "tokens", "publish", "query", "expectNotification"}
+		err = fmt.Errorf("%s means nothing here; there are %s", name, strings.Join(members, ", "))
+		if meant := spelling.Nearest(strings.Trim(name, `"`), members); meant != "" {
+			err = fmt.Errorf("%s means nothing here; did you mean %q?", name, meant)
+		}
+	}
+	return err
 }
 
 func (f devFile) check() error {

@@ -76,7 +76,7 @@ func examineInText(ctx context.Context, o doctor.Options, out stream) (failed in
 		if s.Source != "" {
 			detail = s.Source + ": " + detail
 		}
-		_, _ = fmt.Fprintf(out, "%s %-14s %s\n", out.paint(mark.style, mark.text), titles[s.ID], detail)
+		_, _ = fmt.Fprintf(out, "%s %-15s %s\n", out.paint(mark.style, mark.text), titles[s.ID], detail)
 		for _, line := range s.Advice {
 			_, _ = fmt.Fprintf(out, "    %s\n", line)
 		}

@@ -564,7 +564,7 @@ func TestDoctorNamesTheProxyOfTheEnvironment(t *testing.T) {
 		{"HTTPS_PROXY", proxy, "", "from HTTPS_PROXY cannot be reached: connection refused"},
 		{"https_proxy", proxy, "", "from https_proxy cannot be reached: connection refused"},
 		{"HTTPS_PROXY", "http://someone:%zz" + password + "@x", "", "HTTPS_PROXY is set, but is not the URL of a proxy"},
-		{"HTTPS_PROXY", proxy, "vantiq.invalid", "✓ proxy          none: HTTPS_PROXY is set, but not for this server"},
+		{"HTTPS_PROXY", proxy, "vantiq.invalid", "✓ proxy           none: HTTPS_PROXY is set, but not for this server"},
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			for _, name := range []string{"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"} {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/vantiq-go/connectorsdk/internal/spelling"
 )
 
 // A usageError is a command line that makes no sense.
@@ -28,6 +30,7 @@ func misused(c *cli.Command, format string, args ...any) error {
 func explained(c *cli.Command, examples string) *cli.Command {
 	c.Metadata = map[string]any{"examples": strings.TrimSpace(examples)}
 	c.HideHelpCommand = true
+	c.ShellComplete = complete
 	c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
 		return &usageError{c.FullName(), clearer(c, err)}
 	}
@@ -44,7 +47,11 @@ func needsCommand(_ context.Context, c *cli.Command) error {
 		return misused(c, "say what to do, like %q", c.FullName()+" "+c.VisibleCommands()[0].Name)
 	}
 	err := fmt.Errorf("there is no command %q", name)
-	if suggestion := cli.SuggestCommand(c.VisibleCommands(), name); suggestion != "" {
+	var names []string
+	for _, command := range c.VisibleCommands() {
+		names = append(names, command.Name)
+	}
+	if suggestion := spelling.Nearest(name, names); suggestion != "" {
 		err = fmt.Errorf("%w; did you mean %q?", err, suggestion)
 	}
 	return &usageError{c.FullName(), err}
@@ -55,8 +62,12 @@ func clearer(c *cli.Command, err error) error {
 	text := err.Error()
 	if name, unknown := strings.CutPrefix(text, "flag provided but not defined: -"); unknown {
 		err := fmt.Errorf("there is no flag -%s", name)
-		if suggestion := cli.SuggestFlag(c.Flags, name, false); suggestion != "" {
-			err = fmt.Errorf("%w; did you mean -%s?", err, strings.TrimLeft(suggestion, "-"))
+		var names []string
+		for _, f := range c.VisibleFlags() {
+			names = append(names, f.Names()...)
+		}
+		if suggestion := spelling.Nearest(name, names); suggestion != "" {
+			err = fmt.Errorf("%w; did you mean -%s?", err, suggestion)
 		}
 		return err
 	}

@@ -120,8 +120,8 @@ func (f consoleFlag) listen() (net.Listener, error) {
 		return nil, nil //nolint:nilnil // none is what was asked for
 	}
 	listener, err := console.Listen(f.address)
-	if errors.Is(err, syscall.EADDRINUSE) && !f.given {
-		return console.Listen("127.0.0.1:0") // another vantiqdev has the usual one
+	for port := 8402; errors.Is(err, syscall.EADDRINUSE) && !f.given && port < 8420; port++ { // other vantiqdevs have those before
+		listener, err = console.Listen(fmt.Sprint("127.0.0.1:", port))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("-console: %w%s", err, adviceFor(err, f.address))

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"github.com/urfave/cli/v3"
 )
@@ -30,6 +31,9 @@ var errSaid = errors.New("failed")
 
 // vantiqdev does what a command line says, and returns the exit code.
 func vantiqdev(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "help" { // as one asks git and go
+		args = append(args[1:], "-h")
+	}
 	err := newTool(stdout, stderr).Run(context.Background(), append([]string{"vantiqdev"}, args...))
 	var usage *usageError
 	switch {
@@ -47,9 +51,11 @@ func vantiqdev(args []string, stdout, stderr io.Writer) int {
 // newTool returns the command line of vantiqdev. Each command has a file of its name.
 func newTool(stdout, stderr io.Writer) *cli.Command {
 	cli.HelpPrinter = printHelp
+	cli.VersionPrinter = func(c *cli.Command) { _, _ = fmt.Fprintln(c.Writer, c.Name, c.Version) }
 	return explained(&cli.Command{
 		Name:                            "vantiqdev",
 		Usage:                           "a Vantiq on this machine, for whoever writes a connector",
+		Version:                         version(),
 		Writer:                          stdout,
 		ErrWriter:                       stderr,
 		ExitErrHandler:                  func(context.Context, *cli.Command, error) {}, // vantiqdev does
@@ -73,7 +79,29 @@ vantiqdev doctor                           find out why a connector does not rea
 `)
 }
 
+// version returns that of the module vantiqdev was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	for _, module := range append(info.Deps, &info.Main) {
+		if module.Path == "github.com/vantiq-go/connectorsdk" {
+			return module.Version
+		}
+	}
+	return "(unknown)"
+}
+
 func explainCompletion(c *cli.Command) {
+	for _, shell := range c.Commands {
+		if shell.Name == "bash" {
+			shell.Action = func(_ context.Context, c *cli.Command) error {
+				_, err := io.WriteString(c.Root().Writer, bashCompletion)
+				return err
+			}
+		}
+	}
 	c.Hidden, c.Description = false, ""
 	c.Usage = "print what makes a shell complete vantiqdev's command lines"
 	explained(c, `

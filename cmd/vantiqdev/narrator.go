@@ -140,11 +140,16 @@ func (n *narrator) closed(e vantiqtest.Event) {
 	}
 }
 
+// timelyAnswer is how soon after a PUBLISH a notification probably comes of it.
+const timelyAnswer = 2 * time.Second
+
 func (n *narrator) notified(e vantiqtest.Event) {
 	text := "notification " + shorten(e.Body)
 	if published, ok := n.published[e.Source]; ok {
 		delete(n.published, e.Source)
-		text += n.aside("%s after the PUBLISH", short(e.Time.Sub(published)))
+		if after := e.Time.Sub(published); after < timelyAnswer {
+			text += n.aside("%s after the PUBLISH", short(after))
+		}
 	}
 	n.line(toVantiq, e, text)
 }

@@ -103,13 +103,14 @@ func (f newFlags) write(ctx context.Context, s *screen, p scaffold.Project) erro
 
 // tidy fetches what the project depends on.
 func tidy(ctx context.Context, s *screen, project string) error {
-	s.say("fetching dependencies …")
+	done := s.progress("fetching dependencies …")
 	began := time.Now()
 	output := s.speech(s.err)
 	c := exec.CommandContext(ctx, "go", "mod", "tidy")
 	c.Dir, c.Stdout, c.Stderr = project, output, output
 	err := c.Run()
 	_ = output.Close()
+	done()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		return errors.New("there is no go command; install Go")

@@ -30,7 +30,7 @@ type runFlags struct {
 	console            consoleFlag
 	timeout            time.Duration
 	sample             sample
-	configGiven        bool // by a flag
+	given              func(flag string) bool
 	expectNotification bool
 }
 
@@ -70,7 +70,8 @@ sources are configured with; what changes there takes effect at once:
 			&cli.BoolFlag{Name: "once", Destination: &f.once,
 				Usage: "end after the sample exchange: exit code 0, or 1 if it did not complete"},
 			&cli.BoolFlag{Name: "watch", Destination: &f.watch,
-				Usage: "build and start PROGRAM anew when its Go sources change, and after it has ended by itself"},
+				Usage: "build and start PROGRAM anew when its Go sources change; an executable, when it or a file among its\n" +
+					"arguments changes"},
 			f.console.flag(),
 			&cli.DurationFlag{Name: "timeout", DefaultText: "30s", Value: 30 * time.Second, Destination: &f.timeout,
 				Usage: "the sample exchange may take this `DURATION` from the start of PROGRAM"},
@@ -112,7 +113,7 @@ func (f *runFlags) complete(c *cli.Command) error {
 	if f.once && f.watch {
 		return errors.New("-once and -watch exclude each other")
 	}
-	f.configGiven = c.IsSet("config-json")
+	f.given = c.IsSet
 	return f.takeSurroundings(c.IsSet)
 }
 
@@ -169,12 +170,12 @@ func (f *runFlags) namespace(t target) (namespace, error) {
 		}
 	}
 	common := f.sample.config
-	if file.Config != nil && !f.configGiven {
+	if file.Config != nil && !f.given("config-json") {
 		_ = common.Set(string(file.Config)) // readDevFile has checked it
 	}
 	for _, name := range t.sources {
 		config := common
-		if own, ok := file.Sources[name]; ok && !f.configGiven {
+		if own, ok := file.Sources[name]; ok && !f.given("config-json") {
 			_ = config.Set(string(own))
 		}
 		n.sources = append(n.sources, configuredSource{name, config.Document})
@@ -207,6 +208,9 @@ func (f *documentFlag) Set(text string) error {
 	}
 	d, err := protocol.NewDocument(json.RawMessage(text))
 	if err != nil {
+		if json.Valid([]byte(text)) {
+			return errors.New(`not a JSON object, but other JSON: write it like '{"text":"hello"}', in single quotes`)
+		}
 		return fmt.Errorf(`not a JSON object (%w): write it like '{"text":"hello"}', in single quotes`, err)
 	}
 	f.Document = d

@@ -17,7 +17,7 @@ import (
 // run runs a connector with a local Vantiq. What went wrong has been said when it returns.
 func run(flags runFlags, s *screen) error {
 	r := &runner{runFlags: flags, screen: s, signals: make(chan os.Signal, 2)}
-	signal.Notify(r.signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(r.signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(r.signals)
 	if err := r.run(); err != nil {
 		s.complain("vantiqdev run", err)
@@ -127,6 +127,9 @@ func (r *runner) round(server *vantiqtest.Server) (again bool, err error) {
 		sources = append(sources, server.Source(source, nil))
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), r.timeout, fmt.Errorf("within %s", r.timeout))
+	if err := r.takeSurroundings(r.given); err != nil { // vantiqdev.json may have changed
+		r.screen.show(problem, red, err.Error())
+	}
 	x := newExchange(r.runFlags)
 	r.exchange.Store(x)
 	exchanged := make(chan error, 1)
@@ -144,6 +147,9 @@ func (r *runner) round(server *vantiqtest.Server) (again bool, err error) {
 	command.Dir = r.workplace
 	child, err := r.start(command)
 	if err != nil {
+		if errors.Is(err, os.ErrPermission) {
+			err = fmt.Errorf("%w: a script is named behind its interpreter, like python3 %s", err, r.argument)
+		}
 		return false, fmt.Errorf("%s does not start: %w", r.argument, err)
 	}
 	stop, outcome := r.attend(child, exchanged)

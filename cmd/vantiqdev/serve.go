@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -71,7 +72,7 @@ has changed is told to reconnect, as Vantiq does.
 				return misused(c, "serve takes no arguments, but there is %q; a source is named by -source", c.Args().First())
 			}
 			f.console.given = c.IsSet("console")
-			ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+			ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
 			s := newScreen(c.Root().Writer, c.Root().ErrWriter)
 			if err := f.serve(ctx, s); err != nil {
@@ -115,10 +116,7 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 	l := startLocal(s, listener, consoleListener, n, observe)
 	defer l.close()
 	f.introduce(l, t)
-	follow := []string{f.file}
-	if t.file != "" {
-		follow = append(follow, t.file)
-	}
+	follow := append([]string{f.file}, f.configFiles()...)
 	if err := l.follow(ctx, follow, func() (namespace, error) {
 		changed, err := f.target()
 		if err != nil {
@@ -135,6 +133,18 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 	return nil
 }
 
+// configFiles returns where server.config is, or may be one day.
+func (f *serveFlags) configFiles() []string {
+	if f.config != "" {
+		return []string{f.config}
+	}
+	files := []string{"server.config"}
+	if info, err := os.Stat("serverConfig"); err == nil && info.IsDir() {
+		files = append(files, filepath.Join("serverConfig", "server.config"))
+	}
+	return files
+}
+
 // introduce says what there is, and what a connector needs to know of it.
 func (f *serveFlags) introduce(l *local, t target) {
 	s := l.screen
@@ -143,14 +153,18 @@ func (f *serveFlags) introduce(l *local, t target) {
 		s.say("its console is at %s", l.console.URL())
 	}
 	if host, _, err := net.SplitHostPort(t.address); err == nil && !isLoopback(host) {
-		s.show(problem, red, "other machines can reach it, unencrypted: whoever knows the auth token may connect")
+		s.show(problem, red, "other machines can reach it, by this one's address, unencrypted: whoever knows the auth token may connect")
 	}
-	if t.file != "" && f.listen == "" && len(f.tokens) == 0 {
+	if t.file != "" && f.listen == "" && slices.Contains(l.now.tokens, t.token) {
 		s.say("%s names it: a connector that reads this file connects", t.file)
 	} else {
+		token := l.server.Token()
+		if token == t.token && t.file != "" {
+			token = "… (that of " + t.file + ")" // which may be a real one
+		}
 		s.say("put this into the server.config of a connector:")
 		_, _ = fmt.Fprintf(s.out, "\n    targetServer=%s\n    authToken=%s\n    sources=%s\n\n",
-			l.server.URL(), l.server.Token(), strings.Join(l.now.names(), ","))
+			l.server.URL(), token, strings.Join(l.now.names(), ","))
 	}
 	s.say("%s to Vantiq, %s from Vantiq; Ctrl-C ends it", toVantiq, fromVantiq)
 }

@@ -103,7 +103,7 @@ func TestServeFollowsItsFile(t *testing.T) {
 	}
 
 	w.write("vantiqdev.json", `{"sources":{"EchoSource":{"own":2}},"tokens":["new"`)
-	vantiq.stdout.await(t, "vantiqdev.json: unexpected EOF")
+	vantiq.stdout.await(t, "vantiqdev.json: it is not JSON, from line 1 on: unexpected EOF")
 	vantiq.stdout.await(t, "until that is mended everything stays as it is")
 
 	w.write("vantiqdev.json", `{"sources":{"EchoSource":{"own":2}},"tokens":["new"]}`)
@@ -128,13 +128,13 @@ func TestServeRefusesWhatItCannotDo(t *testing.T) {
 	w.serve()
 	w.do("serve").ended(1, "the local Vantiq cannot be http://127.0.0.1:"+w.port, "something listens there already", "lsof -i :"+w.port)
 	w.write("vantiqdev.json", `{"sources":{" ":{}}}`)
-	w.do("serve").ended(1, "vantiqdev.json: sources: a source has no name; it may have the members")
+	w.do("serve").ended(1, "vantiqdev.json: sources: a source has no name")
 }
 
 func TestServeWarnsWhenOtherMachinesReachIt(t *testing.T) {
 	w := newWorkplace(t)
 	vantiq := w.serve("-listen", "0.0.0.0:"+w.port, "-quiet")
-	vantiq.stdout.await(t, "! other machines can reach it, unencrypted")
+	vantiq.stdout.await(t, "! other machines can reach it, by this one's address, unencrypted")
 	vantiq.stdout.await(t, "targetServer=http://127.0.0.1:"+w.port)
 }
 
@@ -144,7 +144,7 @@ func TestCommandsWithoutALocalVantiq(t *testing.T) {
 	w.do("publish", "{}").ended(1, "vantiqdev publish: no local Vantiq answers at http://127.0.0.1:"+w.port, start)
 	w.do("query").ended(1, "vantiqdev query: no local Vantiq", start)
 	w.do("watch").ended(1, "vantiqdev watch: no local Vantiq", start)
-	w.do("watch", "-server", "https://dev.vantiq.com").ended(1, "targetServer https://dev.vantiq.com is not this machine")
+	w.do("watch", "-server", "https://dev.vantiq.com").ended(1, "-server https://dev.vantiq.com is no local Vantiq", "like http://127.0.0.1:8400")
 	w.do("query", "-config", "none").ended(1, "none: cannot be read")
 	c := w.start("serve", "-console", "off")
 	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })

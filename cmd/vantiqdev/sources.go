@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ func (r *runner) watchSources() error {
 	if err != nil {
 		return err
 	}
+	files = append(files, r.scripts()...)
 	r.sources.Store(&files)
 	var directories []string
 	for _, file := range files {
@@ -24,6 +26,22 @@ func (r *runner) watchSources() error {
 		return err
 	}
 	return r.changes.add(directories)
+}
+
+// scripts returns those of the program's arguments that are files: an interpreter's program, or what a connector reads.
+func (r *runner) scripts() (files []string) {
+	for _, argument := range r.args {
+		file := argument
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(r.workplace, file)
+		}
+		if absolute, err := filepath.Abs(file); err == nil {
+			if info, err := os.Stat(absolute); err == nil && info.Mode().IsRegular() {
+				files = append(files, absolute)
+			}
+		}
+	}
+	return files
 }
 
 // isSource reports whether a file is part of the program, or may be when it is built the next time.

@@ -18,6 +18,7 @@ import (
 // watchCommand is the subcommand watch.
 func watchCommand() *cli.Command {
 	var f findFlags
+	var most int64
 	return explained(&cli.Command{
 		Name:  "watch",
 		Usage: "print the notifications that the local Vantiq receives, one line of JSON each, until Ctrl-C",
@@ -26,14 +27,18 @@ func watchCommand() *cli.Command {
 	{"time":"2026-01-31T12:00:00.123Z","source":"EchoSource","notification":{"text":"hello"}}
 
 If they come faster than they can be printed, some are left out, and the standard error says how many.`,
-		Flags: f.flags(),
+		Flags: append(f.flags(),
+			&cli.Int64Flag{Name: "n", Destination: &most, HideDefault: true, Usage: "end after this `NUMBER` of notifications"}),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Present() {
 				return misused(c, "watch takes no arguments, but there is %q; a source is named by -source", c.Args().First())
 			}
 			ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			err := watch(ctx, f, c.Root().Writer, c.Root().ErrWriter)
+			if c.IsSet("n") && most < 1 {
+				return misused(c, "invalid value %d for flag -n: it must be 1 or more", most)
+			}
+			err := watch(ctx, f, most, c.Root().Writer, c.Root().ErrWriter)
 			if ctx.Err() != nil {
 				return nil // that is how it ends
 			}
@@ -42,11 +47,12 @@ If they come faster than they can be printed, some are left out, and the standar
 	}, `
 vantiqdev watch                                            of all sources
 vantiqdev watch -source A | jq .notification.text          of one, and of that a part
+vantiqdev watch -n 1                                       the next one
 `)
 }
 
-// watch ends with ctx, or with the local Vantiq.
-func watch(ctx context.Context, f findFlags, out, complaints io.Writer) error {
+// watch ends with ctx, or with the local Vantiq, or after most notifications unless that is 0.
+func watch(ctx context.Context, f findFlags, most int64, out, complaints io.Writer) error {
 	vantiq, err := f.find(ctx)
 	if err != nil {
 		return err
@@ -67,7 +73,7 @@ func watch(ctx context.Context, f findFlags, out, complaints io.Writer) error {
 		return refusalOf(response)
 	}
 	lines := bufio.NewReaderSize(response.Body, 1<<20)
-	for {
+	for seen := int64(0); most == 0 || seen < most; {
 		line, err := lines.ReadBytes('\n')
 		if err != nil {
 			return vantiq.lost(ctx, err)
@@ -80,5 +86,7 @@ func watch(ctx context.Context, f findFlags, out, complaints io.Writer) error {
 		if _, err := out.Write(line); err != nil {
 			return err
 		}
+		seen++
 	}
+	return nil
 }

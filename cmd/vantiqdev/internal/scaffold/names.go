@@ -24,6 +24,8 @@ func checkName(name string) error {
 		return errors.New("NAME is missing: name the connector, like door-connector")
 	case len(name) > maxName:
 		return fmt.Errorf("NAME has %d characters: use up to %d, Kubernetes takes no more", len(name), maxName)
+	case strings.ContainsAny(name, `/\`):
+		return fmt.Errorf("NAME %q is a path: go where the directory is to be, and name it there, like %s", name, better(name))
 	case !nameForm.MatchString(name):
 		return fmt.Errorf("NAME %q cannot name a Go module, an image and Kubernetes objects: use lower-case letters, digits, and single "+
 			"dashes between them, and begin with a letter, like %s", name, better(name))
@@ -50,7 +52,7 @@ func better(name string) string {
 func checkSource(source string) error {
 	if !sourceForm.MatchString(source) {
 		return fmt.Errorf("-source %q cannot name a source in Vantiq: use letters, digits and underscores, and begin with a letter, like "+
-			"DoorSource", source)
+			"DoorSource or, with its package, com.example.DoorSource", source)
 	}
 	return nil
 }
@@ -61,6 +63,9 @@ func checkModule(module string) error {
 	const advice = "give another with -module, like example.com/door-connector"
 	if module == "main" {
 		return fmt.Errorf("a Go module called main cannot be tested: %s", advice)
+	}
+	if module == sdkModule || strings.HasPrefix(module, sdkModule+"/") {
+		return fmt.Errorf("a Go module called %s is the SDK itself, or part of it: %s", module, advice)
 	}
 	directory, err := os.MkdirTemp("", "vantiqdev-")
 	if err != nil {
