@@ -18,19 +18,34 @@ func (r *runner) firstBuild() error {
 			return err
 		}
 		r.screen.complain("vantiqdev run", err)
-		r.screen.say("it is built again when it has changed")
-		select {
-		case <-r.changes.changed:
-		case <-r.signals:
-			return errInterrupted
+		if again, err := r.awaitChange(); !again {
+			return err
 		}
+	}
+}
+
+// awaitChange waits until the program has changed, or somebody loses patience.
+func (r *runner) awaitChange() (again bool, err error) {
+	r.screen.say("%s is tried again when it has changed", r.program.name)
+	select {
+	case <-r.changes.changed:
+		return true, nil
+	case <-r.signals:
+		return false, errInterrupted
+	}
+}
+
+// removeOldBuilds removes what was built before the program that is to be started.
+func (r *runner) removeOldBuilds() {
+	for n := 1; n < r.builds; n++ {
+		_ = os.RemoveAll(filepath.Join(r.directory, strconv.Itoa(n)))
 	}
 }
 
 // build builds the program, unless it is an executable already.
 func (r *runner) build() error {
 	if !r.program.isPackage() {
-		return nil
+		return r.program.isThere()
 	}
 	r.builds++
 	into := filepath.Join(r.directory, strconv.Itoa(r.builds)) // an executable that runs cannot be overwritten everywhere

@@ -49,9 +49,11 @@ func (f *findFlags) find(ctx context.Context) (*client, error) {
 	}
 	if server == "" {
 		server = "http://" + defaultAddress
-		if t, err := readTarget(f.config, ""); err == nil {
+		t, err := readTarget(f.config, "")
+		switch {
+		case err == nil:
 			server = t.server
-		} else if f.config != "" {
+		case !isNoConfig(err):
 			return nil, err
 		}
 	}

@@ -19,7 +19,8 @@ type narrator struct {
 	screen *screen
 	width  int // of the longest source name
 	after  func(vantiqtest.Event)
-	ration *ration
+	work   *ration // publishes, queries, notifications
+	rest   *ration
 
 	opened    map[uint64]time.Time          // links without a session so far
 	published map[string]time.Time          // the last PUBLISH to each source that no notification has followed
@@ -34,7 +35,8 @@ func newNarrator(s *screen, sources []string, after func(vantiqtest.Event)) *nar
 		published: make(map[string]time.Time),
 		rows:      make(map[protocol.ReplyAddress]int),
 	}
-	n.ration = &ration{tell: func(held int) { s.say("… and %s", count(held, "more line")) }}
+	tell := func(held int) { s.say("… and %s", count(held, "more line")) }
+	n.work, n.rest = &ration{tell: tell}, &ration{tell: tell}
 	for _, source := range sources {
 		n.width = max(n.width, len(source))
 	}
@@ -48,13 +50,21 @@ func (n *narrator) observe(e vantiqtest.Event) {
 }
 
 // finish tells what is left to tell when nothing happens any more.
-func (n *narrator) finish() { n.ration.settle() }
+func (n *narrator) finish() {
+	n.work.settle()
+	n.rest.settle()
+}
 
 func (n *narrator) tell(e vantiqtest.Event) {
 	switch e.Kind {
 	case vantiqtest.PublishSent, vantiqtest.NotificationReceived, vantiqtest.QuerySent, vantiqtest.PartialReceived, vantiqtest.FinalReceived:
-		if !n.ration.pass() {
+		if !n.work.pass() {
 			delete(n.rows, e.ReplyAddress)
+			return
+		}
+	case vantiqtest.ConnectRefused, vantiqtest.ConnectIgnored, vantiqtest.ValidateRejected, vantiqtest.UpgradeRefused, vantiqtest.StrayReceived,
+		vantiqtest.TooLargeReceived, vantiqtest.MalformedReceived, vantiqtest.UnexpectedReceived:
+		if !n.rest.pass() {
 			return
 		}
 	}

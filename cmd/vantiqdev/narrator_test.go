@@ -36,13 +36,17 @@ func TestNarratorTellsNoMoreThanAPersonReads(t *testing.T) {
 			}
 		}
 		flood()
-		n.observe(vantiqtest.Event{Kind: vantiqtest.Usurped, Source: "A"}) // never held back
+		n.observe(vantiqtest.Event{Kind: vantiqtest.Usurped, Source: "A"}) // not held back by that
+		for range 101 {                                                    // as when a connector comes back without a pause
+			n.observe(vantiqtest.Event{Kind: vantiqtest.ConnectRefused, Source: "A", Err: errors.New("no")})
+		}
 		if got := out.String(); strings.Count(got, "notification") != 100 || !strings.Contains(got, "takes over") {
 			t.Errorf("told:\n%s", got)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if got := out.String(); !strings.HasSuffix(got, "· … and 900 more lines\n") {
+		if got := out.String(); !strings.Contains(got, "· … and 900 more lines\n") || !strings.Contains(got, "· … and 1 more line\n") ||
+			strings.Count(got, "refused") != 100 {
 			t.Errorf("told:\n%s", got)
 		}
 		flood()
@@ -170,7 +174,7 @@ func TestNarrator(t *testing.T) {
 	}
 }
 
-func TestEnumerate(t *testing.T) {
+func TestSourceList(t *testing.T) {
 	for names, want := range map[string]string{
 		"A":           "source A",
 		"A B":         "sources A, B",

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -21,6 +22,18 @@ type program struct {
 
 // isPackage reports whether the program is built, and not just there.
 func (p program) isPackage() bool { return p.pattern != "" }
+
+// isThere returns an error if an executable cannot be started: it may be about to be written.
+func (p program) isThere() error {
+	info, err := os.Stat(p.path)
+	if err != nil {
+		return err
+	}
+	if runtime.GOOS != "windows" && info.Mode()&0o111 == 0 {
+		return fmt.Errorf("%s is not executable: a script is named behind its interpreter, like python3 %[1]s", p.path)
+	}
+	return nil
+}
 
 // nameOf returns a short name for PROGRAM.
 func nameOf(argument string) string {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
@@ -28,9 +29,13 @@ func publishCommand() *cli.Command {
 			if !c.Args().Present() {
 				return misused(c, `JSON is missing: write it like '{"text":"hello"}', in single quotes, or - for the standard input`)
 			}
+			messages, err := messagesOf(c.Args().Slice())
+			if err != nil {
+				return &usageError{c.FullName(), err}
+			}
 			ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return said(c, publish(ctx, f, c.Args().Slice(), c.Reader))
+			return said(c, publish(ctx, f, messages, c.Reader))
 		},
 	}, `
 vantiqdev publish '{"text":"hello"}'                  to the only source
@@ -48,7 +53,26 @@ func said(c *cli.Command, err error) error {
 	return errSaid
 }
 
-func publish(ctx context.Context, f findFlags, texts []string, in io.Reader) error {
+// messagesOf returns the messages of a command line; one that is nil stands for those of the standard input.
+func messagesOf(texts []string) (messages []json.RawMessage, err error) {
+	for _, text := range texts {
+		var message documentFlag
+		switch {
+		case text == "-":
+			messages = append(messages, nil)
+			continue
+		case strings.TrimSpace(text) == "null":
+			return nil, errors.New("null is no message: a JSON object is, like {}")
+		}
+		if err := message.Set(text); err != nil {
+			return nil, err
+		}
+		messages = append(messages, message.Raw())
+	}
+	return messages, nil
+}
+
+func publish(ctx context.Context, f findFlags, messages []json.RawMessage, in io.Reader) error {
 	vantiq, err := f.find(ctx)
 	if err != nil {
 		return err
@@ -60,14 +84,11 @@ func publish(ctx context.Context, f findFlags, texts []string, in io.Reader) err
 	send := func(message json.RawMessage) error {
 		return vantiq.call(ctx, http.MethodPost, pathOf(source, "publish"), message, nil)
 	}
-	for _, text := range texts {
-		if text == "-" {
+	for _, message := range messages {
+		if message == nil {
 			err = eachOf(in, send)
 		} else {
-			var message documentFlag
-			if err = message.Set(text); err == nil {
-				err = send(message.Raw())
-			}
+			err = send(message)
 		}
 		if err != nil {
 			return err

@@ -152,7 +152,7 @@ func membersOf(object json.RawMessage) (members []member, err error) {
 		if err := decoder.Decode(&value); err != nil {
 			return nil, err
 		}
-		members = append(members, member{printable(fmt.Sprint(name)), cell(value)})
+		members = append(members, member{protocol.Printable(fmt.Sprint(name)), cell(value)})
 	}
 	return members, nil
 }
@@ -163,15 +163,5 @@ func cell(value json.RawMessage) string {
 	if json.Unmarshal(value, &text) != nil || string(value) == "null" {
 		text = shorten(value)
 	}
-	return printable(text)
-}
-
-// printable replaces what would move the cursor, or break the table.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '·'
-		}
-		return r
-	}, text)
+	return protocol.Printable(text)
 }

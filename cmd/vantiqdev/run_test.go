@@ -136,7 +136,7 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 
 	w.configure("http://127.0.0.1:" + w.port)
 	w.run("./nothing-here").ended(1, "PROGRAM ./nothing-here is neither a directory with a Go package nor an executable")
-	w.run(w.file()).ended(1, "does not start")
+	w.run(w.file()).ended(1, "server.config is not executable: a script is named behind its interpreter")
 	w.run("-config", "none.config", never[0]).ended(1, "none.config: cannot be read")
 
 	listener, err := net.Listen("tcp", "127.0.0.1:"+w.port)

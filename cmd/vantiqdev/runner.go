@@ -58,21 +58,6 @@ func (r *runner) run() error {
 	if r.program, err = find(r.argument); err != nil {
 		return err
 	}
-	listener, err := r.target.listen()
-	if err != nil {
-		return err
-	}
-	defer listener.Close() // for the ways out on which no server has it
-	var consoleListener net.Listener
-	if !r.once { // it would be gone before anybody looked
-		if consoleListener, err = r.console.listen(); err != nil {
-			return err
-		}
-	}
-	if consoleListener != nil {
-		defer consoleListener.Close()
-	}
-
 	r.screen.say("%s: %s", r.target.file, sourceList(r.target.sources))
 	if r.directory, err = os.MkdirTemp("", "vantiqdev-"); err != nil {
 		return err
@@ -87,16 +72,27 @@ func (r *runner) run() error {
 	if err := r.firstBuild(); err != nil {
 		return err
 	}
+	listener, err := r.target.listen() // not before: nobody would answer there
+	if err != nil {
+		return err
+	}
+	defer listener.Close() // for the ways out on which no server has it
+	var consoleListener net.Listener
+	if !r.once { // it would be gone before anybody looked
+		if consoleListener, err = r.console.listen(); err != nil {
+			return err
+		}
+	}
 	return r.serve(listener, consoleListener, n)
 }
 
 // serve is the local Vantiq of the connector, as long as that runs.
 func (r *runner) serve(listener, consoleListener net.Listener, n namespace) error {
-	tell := newNarrator(r.screen, r.target.sources, func(e vantiqtest.Event) {
+	tell := narrate(newNarrator(r.screen, r.target.sources, func(e vantiqtest.Event) {
 		if x := r.exchange.Load(); x != nil {
 			x.offer(e)
 		}
-	})
+	}))
 	l := startLocal(r.screen, listener, consoleListener, n, tell.observe)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -112,7 +108,8 @@ func (r *runner) serve(listener, consoleListener net.Listener, n namespace) erro
 	for again := err == nil; again; {
 		again, err = r.round(l.server)
 	}
-	l.close() // tells the rest
+	signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // what is left must not hold anybody up
+	l.close()                                                   // tells the rest
 	tell.finish()
 	for _, line := range r.last {
 		r.screen.say("%s", line)
@@ -127,10 +124,11 @@ func (r *runner) round(server *vantiqtest.Server) (again bool, err error) {
 		sources = append(sources, server.Source(source, nil))
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), r.timeout, fmt.Errorf("within %s", r.timeout))
-	if err := r.takeSurroundings(r.given); err != nil { // vantiqdev.json may have changed
+	flags := r.runFlags // a copy: others read the first one
+	if err := flags.takeSurroundings(r.given); err != nil {
 		r.screen.show(problem, red, err.Error())
 	}
-	x := newExchange(r.runFlags)
+	x := newExchange(flags)
 	r.exchange.Store(x)
 	exchanged := make(chan error, 1)
 	go func() { exchanged <- x.run(ctx, sources) }()
@@ -145,11 +143,13 @@ func (r *runner) round(server *vantiqtest.Server) (again bool, err error) {
 	}
 	command := exec.Command(r.program.path, args...)
 	command.Dir = r.workplace
+	r.removeOldBuilds()
 	child, err := r.start(command)
+	if err != nil && r.watch {
+		r.screen.complain("vantiqdev run", fmt.Errorf("%s does not start: %w", r.argument, err))
+		return r.awaitChange()
+	}
 	if err != nil {
-		if errors.Is(err, os.ErrPermission) {
-			err = fmt.Errorf("%w: a script is named behind its interpreter, like python3 %s", err, r.argument)
-		}
 		return false, fmt.Errorf("%s does not start: %w", r.argument, err)
 	}
 	stop, outcome := r.attend(child, exchanged)

@@ -3,9 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net"
 	"os"
@@ -36,6 +36,10 @@ type serveFlags struct {
 	tokens  []string
 	sources []string // NAME or NAME=JSON
 	quiet   bool
+
+	fileGiven  bool   // and not the usual one
+	configured bool   // there is a server.config: should it go, everything stays as it is
+	invented   string // an auth token
 }
 
 // serveCommand is the subcommand serve.
@@ -71,7 +75,7 @@ has changed is told to reconnect, as Vantiq does.
 			if c.Args().Present() {
 				return misused(c, "serve takes no arguments, but there is %q; a source is named by -source", c.Args().First())
 			}
-			f.console.given = c.IsSet("console")
+			f.console.given, f.fileGiven = c.IsSet("console"), c.IsSet("file")
 			ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
 			s := newScreen(c.Root().Writer, c.Root().ErrWriter)
@@ -94,6 +98,7 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
+	f.configured = t.file != ""
 	n, err := f.namespace(t)
 	if err != nil {
 		return err
@@ -109,10 +114,11 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 	}
 	observe := func(vantiqtest.Event) {}
 	if !f.quiet {
-		tell := newNarrator(s, n.names(), observe)
+		tell := narrate(newNarrator(s, n.names(), observe))
 		observe = tell.observe
 		defer tell.finish()
 	}
+	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) }) // a second Ctrl-C ends it at once
 	l := startLocal(s, listener, consoleListener, n, observe)
 	defer l.close()
 	f.introduce(l, t)
@@ -131,6 +137,17 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// ownToken returns a token where nobody has said one. Where other machines reach the local Vantiq, nobody can guess it.
+func (f *serveFlags) ownToken(t target) string {
+	if host, _, _ := net.SplitHostPort(t.address); isLoopback(host) {
+		return defaultToken
+	}
+	if f.invented == "" {
+		f.invented = rand.Text()
+	}
+	return f.invented
 }
 
 // configFiles returns where server.config is, or may be one day.
@@ -178,8 +195,8 @@ func isLoopback(host string) bool {
 func (f *serveFlags) target() (t target, err error) {
 	t, err = readTarget(f.config, "")
 	switch {
-	case f.config == "" && errors.Is(err, fs.ErrNotExist):
-		t = target{address: defaultAddress, token: defaultToken}
+	case isNoConfig(err) && !f.configured:
+		t = target{address: defaultAddress}
 	case err != nil:
 		return t, err
 	case f.listen == "":
@@ -198,6 +215,9 @@ func (f *serveFlags) target() (t target, err error) {
 
 // namespace returns what flags, the file and server.config say, in this order of precedence.
 func (f *serveFlags) namespace(t target) (namespace, error) {
+	if _, err := os.Stat(f.file); err != nil && f.fileGiven {
+		return namespace{}, fmt.Errorf("-file: %w", err)
+	}
 	file, err := readDevFile(f.file)
 	if err != nil {
 		return namespace{}, err
@@ -207,7 +227,12 @@ func (f *serveFlags) namespace(t target) (namespace, error) {
 		n.tokens = file.Tokens
 	}
 	if len(n.tokens) == 0 {
-		n.tokens = []string{cmp.Or(t.token, defaultToken)}
+		n.tokens = []string{cmp.Or(t.token, f.ownToken(t))}
+	}
+	for _, token := range f.tokens {
+		if strings.TrimSpace(token) == "" {
+			return n, errors.New("-token: the token is empty")
+		}
 	}
 	var common documentFlag
 	if file.Config != nil {
@@ -230,14 +255,15 @@ func (f *serveFlags) namespace(t target) (namespace, error) {
 	}
 	for _, source := range f.sources {
 		name, text, given := strings.Cut(source, "=")
+		name = strings.TrimSpace(name)
 		config := common
 		if given {
 			if err := config.Set(text); err != nil {
 				return n, fmt.Errorf("-source %s: the configuration is %w", name, err)
 			}
 		}
-		if strings.TrimSpace(name) == "" {
-			return n, fmt.Errorf("-source %q has no name: write NAME or NAME=JSON", source)
+		if name == "" || strings.Contains(name, ",") {
+			return n, fmt.Errorf("-source %q is no name of a source: write NAME or NAME=JSON, and -source again for another one", source)
 		}
 		add(name, config)
 	}

@@ -119,7 +119,10 @@ func TestServeRefusesWhatItCannotDo(t *testing.T) {
 	w.do("serve").ended(1, "targetServer https://dev.vantiq.com is not this machine", "or be elsewhere, by -listen 127.0.0.1:8400")
 	w.do("serve", "-listen", "8400").ended(1, "-listen: ", "it is HOST:PORT, like 127.0.0.1:8400")
 	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-source", `A={`).ended(1, "-source A: the configuration is not a JSON object")
-	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-source", `={}`).ended(1, `-source "={}" has no name`)
+	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-source", `={}`).ended(1, `-source "={}" is no name of a source`)
+	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-source", "A,B").ended(1, `-source "A,B" is no name of a source`, "-source again")
+	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-token", " ").ended(1, "-token: the token is empty")
+	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-file", "no/typo.json").ended(1, "-file: stat no/typo.json")
 	w.do("serve", "EchoSource").ended(2, "a source is named by -source")
 
 	w.configure("http://127.0.0.1:" + w.port)
@@ -158,7 +161,8 @@ func TestPublish(t *testing.T) {
 	w.do("publish").ended(2, "JSON is missing")
 	w.do("publish", "{}").ended(1, "has no associated session for operation publish", "start a connector for it first")
 	w.connect(vantiq, "echoes")
-	w.do("publish", "[1]").ended(1, "not a JSON object", "in single quotes")
+	w.do("publish", "{}", "[1]").ended(2, "not a JSON object", "in single quotes")
+	w.do("publish", "null").ended(2, "null is no message")
 	w.do("publish", "-source", "Nobody", "{}").ended(1, "there is no source Nobody; the local Vantiq has source EchoSource")
 	w.do("publish", `{"n":1}`, `{"n":2}`).ended(0)
 	vantiq.stdout.await(t, `notification {"n":2}`)
@@ -179,7 +183,7 @@ func TestQuery(t *testing.T) {
 	vantiq := w.serve()
 	w.connect(vantiq, "answers")
 	for args, want := range map[string]string{
-		"":      "name  n  more      b\nA     1  {\"x\":[]}  \n·B·   2  null      true\n(2 rows)\n",
+		"":      "name  n  more      b\nA     1  {\"x\":[]}  \n␉B␛   2  null      true\n(2 rows)\n",
 		"-json": "{\"name\":\"A\",\"n\":1,\"more\":{\"x\":[]}}\n{\"n\":2,\"name\":\"\\tB\\u001b\",\"more\":null,\"b\":true}\n",
 	} {
 		c := w.do(append([]string{"query"}, strings.Fields(args)...)...)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,8 +11,8 @@ import (
 // watchSources has r.changes tell when the program's sources change, or the executable.
 func (r *runner) watchSources() error {
 	files, err := r.program.sources()
-	if err != nil {
-		return err
+	if err != nil { // it does not build either, which will say why
+		files = []string{filepath.Join(r.program.directory, "go.mod")}
 	}
 	files = append(files, r.scripts()...)
 	r.sources.Store(&files)
@@ -67,7 +66,7 @@ func (p program) sources() ([]string, error) {
 	c.Dir = p.directory
 	out, err := c.Output()
 	if err != nil {
-		return nil, fmt.Errorf("the go command cannot say what %s consists of: %w", p.name, err)
+		return nil, err
 	}
 	files := strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' || r == '\r' })
 	for i, file := range files {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -27,10 +29,19 @@ type target struct {
 // localExample is a targetServer that vantiqdev can play.
 const localExample = "http://127.0.0.1:8400"
 
+// A noConfig means that there is no configuration file, and none was named.
+type noConfig struct{ error }
+
+func isNoConfig(err error) bool { return errors.As(err, new(noConfig)) }
+
 // readTarget reads what a connector will read that runs in a directory. File is its configuration, or empty for the usual
 // one.
 func readTarget(file, directory string) (target, error) {
 	config, err := connectorset.ReadConfig(file)
+	var wrong *connectorset.ConfigError
+	if file == "" && errors.Is(err, fs.ErrNotExist) && errors.As(err, &wrong) && wrong.Key == "" {
+		return target{}, noConfig{err}
+	}
 	if err != nil {
 		return target{}, err
 	}

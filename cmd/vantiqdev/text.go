@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
 // maxShown is how much of a JSON text is shown.
@@ -20,7 +22,7 @@ func shorten(text json.RawMessage) string {
 		compact.Reset()
 		compact.Write(text)
 	}
-	runes := []rune(compact.String())
+	runes := []rune(protocol.Printable(compact.String()))
 	if len(runes) <= maxShown {
 		return string(runes)
 	}

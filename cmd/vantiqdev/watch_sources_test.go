@@ -23,9 +23,9 @@ import (
 var text string
 
 func main() {
-	fmt.Println("`+says+`", text)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
+	fmt.Println("`+says+`", text)
 	<-stop
 	fmt.Println("`+says+` ends")
 }
@@ -41,7 +41,7 @@ func TestRunWatchStartsTheConnectorAnew(t *testing.T) {
 	w.write("text.txt", "text one")
 	w.writeProgram("first\" + nonsense + \"")
 	c := w.start("run", "-watch", "-console", "127.0.0.1:0", ".")
-	c.stdout.await(t, "it is built again when it has changed")
+	c.stdout.await(t, "is tried again when it has changed")
 
 	w.writeProgram("first")
 	c.stdout.await(t, "│ first text one")
@@ -60,7 +60,7 @@ func TestRunWatchStartsTheConnectorAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Wait()
-	c.ended(0, "│ third ends", "│ ./main.go:15:24: undefined: nonsense")
+	c.ended(0, "│ third ends", ": undefined: nonsense")
 }
 
 func TestRunWatchWaitsForAConnectorThatHasEnded(t *testing.T) {
