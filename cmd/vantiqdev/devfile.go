@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vantiq-go/connectorsdk/cmd/vantiqdev/internal/console"
 	"github.com/vantiq-go/connectorsdk/internal/spelling"
 )
 
@@ -74,6 +75,16 @@ func readable(err error, text []byte) error {
 		}
 	}
 	return err
+}
+
+// samples returns what may be tried.
+func (f devFile) samples() (s console.Samples) {
+	for _, member := range []struct{ from, to *json.RawMessage }{{&f.Publish, &s.Publish}, {&f.Query, &s.Query}} {
+		if string(*member.from) != "null" {
+			*member.to = *member.from
+		}
+	}
+	return s
 }
 
 func (f devFile) check() error {

@@ -40,8 +40,8 @@ func startLocal(s *screen, listener, consoleListener net.Listener, n namespace, 
 		traffic.Observe(e)
 		observe(e)
 	}))...)
-	l.apply(n)
 	l.console = console.New(l.server, traffic, consoleListener)
+	l.apply(n)
 	l.server.InterceptUpgrade(l.console.Redirect)
 	l.server.InterceptUpgrade(refusePages)
 	go func() { l.served <- l.console.Serve() }()
@@ -61,6 +61,9 @@ func refusePages(w http.ResponseWriter, r *http.Request) (handled bool) {
 // apply makes the local Vantiq what n says.
 func (l *local) apply(n namespace) {
 	n.configure(l.server, l.now, l.screen.say)
+	if l.console != nil {
+		l.console.Suggest(n.samples)
+	}
 	l.now = n
 }
 

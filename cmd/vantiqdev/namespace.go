@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"github.com/vantiq-go/connectorsdk/cmd/vantiqdev/internal/console"
 	"github.com/vantiq-go/connectorsdk/protocol"
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
@@ -11,6 +12,7 @@ import (
 type namespace struct {
 	tokens  []string
 	sources []configuredSource
+	samples console.Samples // for whoever tries the sources
 }
 
 type configuredSource struct {

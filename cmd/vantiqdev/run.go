@@ -169,6 +169,13 @@ func (f *runFlags) namespace(t target) (namespace, error) {
 			return n, err
 		}
 	}
+	n.samples = file.samples()
+	if f.given("publish") && !f.sample.publish.none {
+		n.samples.Publish = f.sample.publish.Raw()
+	}
+	if f.given("query") && !f.sample.query.none {
+		n.samples.Query = f.sample.query.Raw()
+	}
 	common := f.sample.config
 	if file.Config != nil && !f.given("config-json") {
 		_ = common.Set(string(file.Config)) // readDevFile has checked it

@@ -222,7 +222,7 @@ func (f *serveFlags) namespace(t target) (namespace, error) {
 	if err != nil {
 		return namespace{}, err
 	}
-	n := namespace{tokens: f.tokens}
+	n := namespace{tokens: f.tokens, samples: file.samples()}
 	if len(n.tokens) == 0 {
 		n.tokens = file.Tokens
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -252,6 +253,7 @@ func TestAPageInABrowserIsNoConnector(t *testing.T) {
 
 func TestTheConsoleIsWhereABrowserLooksForIt(t *testing.T) {
 	w := newWorkplace(t)
+	w.write("vantiqdev.json", `{"publish":{"address":"127.0.0.1:9"},"query":null}`)
 	vantiq := w.serve()
 	response, err := http.Get("http://127.0.0.1:" + w.port + "/") // follows
 	if err != nil {
@@ -260,6 +262,15 @@ func TestTheConsoleIsWhereABrowserLooksForIt(t *testing.T) {
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK || !strings.Contains(vantiq.stdout.String(), "its console is at http://"+response.Request.URL.Host) {
 		t.Errorf("got %s of %s", response.Status, response.Request.URL)
+	}
+	state, err := http.Get("http://" + response.Request.URL.Host + "/api/state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = state.Body.Close() }()
+	text, err := io.ReadAll(state.Body)
+	if want := `"samples":{"publish":{"address":"127.0.0.1:9"}}`; err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("the state is %s (%v), without %s", text, err, want)
 	}
 	if strings.Contains(vantiq.stdout.String(), "somebody called") {
 		t.Error("that is told as if something were wrong")

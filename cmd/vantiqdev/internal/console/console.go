@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
@@ -25,6 +26,7 @@ type Console struct {
 	vantiq  *vantiqtest.Server
 	traffic *Traffic
 	faults  *faults
+	samples atomic.Pointer[Samples]
 	url     string
 	started time.Time
 	hosts   []string // by which a request may name it

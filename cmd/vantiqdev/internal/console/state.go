@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -20,6 +21,19 @@ type serverState struct {
 	Started time.Time `json:"started"` // tells one vantiqdev from the next
 	Stopped bool      `json:"stopped"`
 	Problem string    `json:"problem,omitempty"`
+	Samples Samples   `json:"samples"`
+}
+
+// Samples are what the page's forms begin with. Empty ones leave them to the page.
+type Samples struct {
+	Publish json.RawMessage `json:"publish,omitempty"`
+	Query   json.RawMessage `json:"query,omitempty"`
+}
+
+// Suggest changes what the page's forms begin with.
+func (c *Console) Suggest(samples Samples) {
+	c.samples.Store(&samples)
+	c.touch()
 }
 
 type sourceState struct {
@@ -38,6 +52,9 @@ type sourceState struct {
 func (c *Console) state() state {
 	s := state{Server: serverState{URL: c.vantiq.URL(), Started: c.started}, Sources: []sourceState{}}
 	s.Server.Stopped, s.Server.Problem = c.faults.outage.state()
+	if samples := c.samples.Load(); samples != nil {
+		s.Server.Samples = *samples
+	}
 	for _, source := range c.vantiq.Sources() {
 		s.Sources = append(s.Sources, c.sourceState(source))
 	}
