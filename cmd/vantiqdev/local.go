@@ -73,6 +73,9 @@ func (l *local) follow(ctx context.Context, files []string, read func() (namespa
 	if err != nil {
 		return err
 	}
+	if n, err := read(); err == nil { // it may have changed before it was watched
+		l.apply(n)
+	}
 	go func() { // ends with ctx
 		defer changes.close()
 		for {

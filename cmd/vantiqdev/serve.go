@@ -121,7 +121,6 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) }) // a second Ctrl-C ends it at once
 	l := startLocal(s, listener, consoleListener, n, observe)
 	defer l.close()
-	f.introduce(l, t)
 	follow := append([]string{f.file}, f.configFiles()...)
 	if err := l.follow(ctx, follow, func() (namespace, error) {
 		changed, err := f.target()
@@ -135,6 +134,7 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 	}); err != nil {
 		return err
 	}
+	f.introduce(l, t)
 	<-ctx.Done()
 	return nil
 }
