@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -90,6 +91,74 @@ func TestNarrowWindowIsOneColumn(t *testing.T) {
 	outside := value[[]string](p, `$$("button, input, textarea, select").filter((e) => e.checkVisibility() && !e.closest(".kinds, .result, .jump") && e.getBoundingClientRect().right > 361).map((e) => e.outerHTML)`)
 	for _, e := range outside {
 		t.Errorf("out of the window: %s", e)
+	}
+}
+
+func TestLongNamesFit(t *testing.T) {
+	name := strings.Repeat("ALongName", 13) + "end"
+	p := open(t, startServe(t, name), narrow)
+	p.shows("#how-name", name)
+	if width := value[int](p, `document.documentElement.scrollWidth`); width > 360 {
+		t.Errorf("the page is %d pixels wide", width)
+	}
+}
+
+func TestCaptionsOfPlotsFit(t *testing.T) {
+	s := startServe(t, "EchoSource")
+	p := open(t, s, wide)
+	for _, width := range []int64{1440, 1280, 1024, 1023, 641, 360} {
+		p.look(look{width, 900, "light"})
+		cut := value[[]string](p, `(() => {
+			$$(".plot-value").forEach((value) => { value.textContent = "1.20 s · 12.3 s" });
+			return $$(".plot figcaption *").filter((e) => e.scrollWidth > e.clientWidth && getComputedStyle(e).display !== "inline").map((e) => e.textContent);
+		})()`)
+		for _, text := range cut {
+			t.Errorf("%d pixels: %s", width, text)
+		}
+	}
+}
+
+func TestLowWindowScrolls(t *testing.T) {
+	s := startServe(t, "EchoSource")
+	p := open(t, s, look{1100, 300, "light"})
+	if height := value[int](p, `$("#rows").clientHeight`); height < 120 {
+		t.Errorf("the traffic is %d pixels high", height)
+	}
+	if !value[bool](p, `document.documentElement.scrollHeight > 300 && Math.abs($(".traffic").getBoundingClientRect().bottom - $(".side").getBoundingClientRect().bottom) < 2`) {
+		t.Error("the window does not scroll, or not all of it")
+	}
+	p.look(wide)
+	if !value[bool](p, `document.documentElement.scrollHeight === 900 && $(".side").scrollHeight > $(".side").clientHeight`) {
+		t.Error("a window that is high enough scrolls")
+	}
+}
+
+// TestDotsStandBetween checks that no line of a source begins or ends with one.
+func TestDotsStandBetween(t *testing.T) {
+	s := startServe(t, "Orders")
+	connect(t, s, "Orders")
+	p := open(t, s, wide)
+	p.until("it is connected", `source("Orders").matches(".connected")`)
+	for _, order := range []string{`{"fail": "on purpose"}`, `{"rows": 1}`} {
+		s.send(http.MethodPost, "/api/sources/Orders/query", order)
+	}
+	s.send(http.MethodPost, "/api/sources/Orders/publish", `{"n": 1}`)
+	p.until("there is more than fits into a line", `told("Orders").includes("1 failed") && told("Orders").includes("1 published") && new Set($$(".source-totals .listed").map((e) => e.offsetTop)).size > 1`)
+	loose := value[[]string](p, `(() => {
+		const loose = [];
+		for (const line of $$(".source-state, .source-peer, .source-totals")) {
+			if (line.textContent.includes("·")) loose.push(line.textContent);
+			const items = [...line.children];
+			items.forEach((item, i) => {
+				const first = i === 0 || items[i - 1].offsetTop !== item.offsetTop;
+				const clipped = item.offsetLeft - line.offsetLeft < 1 && getComputedStyle(line).clipPath.includes(getComputedStyle(item).paddingLeft);
+				if (getComputedStyle(item, "::before").content !== '"·"' || first !== clipped) loose.push(item.textContent);
+			});
+		}
+		return loose;
+	})()`)
+	for _, text := range loose {
+		t.Error(text)
 	}
 }
 

@@ -41,6 +41,32 @@ func TestConfigurationIsSaved(t *testing.T) {
 	p.until("there is nothing left to save or to discard", `$("#configuration-form .revert").hidden && $("#configuration-changed").hidden`)
 }
 
+func TestConfigurationIsShownAsItWasWritten(t *testing.T) {
+	s := startServe(t, `EchoSource={"b":1,"1":2,"a":1.0,"__proto__":{"x":"<\\u003c"},"1":3}`)
+	p := open(t, s, wide)
+	p.until("in its order, with everything", `$("#configuration-text").value.replace(/\s+/g, "") === '{"b":1,"1":2,"a":1.0,"__proto__":{"x":"<\\\\u003c"},"1":3}'`)
+	p.shows("#configuration-problem", `"1" is there twice`)
+}
+
+func TestWhatIsTypedAfterSavingIsNoConflict(t *testing.T) {
+	s := startServe(t, `EchoSource={"a": 1}`)
+	p := open(t, s, wide)
+	p.until("it is shown", `$("#configuration-text").value === '{"a": 1}'`)
+	p.write("#configuration-text", `{"a": 2}`)
+	p.hide(true) // so that no state comes
+	p.press(enter, ctrl)
+	p.shows("#configuration-form .outcome", "Saved")
+	p.write("#configuration-text", `{"a": 2, "b": 3}`)
+	p.hide(false)
+	p.clickOn(`fault("Refuse").querySelector("button")`)
+	p.until("a state has come", `fault("Refuse").matches(".active")`)
+	if !value[bool](p, `$("#configuration-changed").hidden && $("#configuration-text").value === '{"a": 2, "b": 3}' && !$("#configuration-form .revert").hidden`) {
+		t.Error("it is said that somebody else has changed it")
+	}
+	p.click("#configuration-form .revert")
+	p.until("what was saved is what it goes back to", `$("#configuration-text").value === '{"a": 2}'`)
+}
+
 func TestConfigurationThatChangesMeanwhileIsNotLost(t *testing.T) {
 	s := startServe(t, `EchoSource={"n": 1}`, "Orders")
 	p := open(t, s, wide)
@@ -62,4 +88,23 @@ func TestConfigurationThatChangesMeanwhileIsNotLost(t *testing.T) {
 	p.until("what nobody edits follows the server", `$("#configuration-text").value === '{"n": 3}'`)
 	p.reload()
 	p.until("also anew", `$("#configuration-text").value === '{"n": 3}'`)
+}
+
+// state returns what the console tells the page.
+func (s *serve) state() string {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.console+"/api/state", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // all of it was read
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
 }

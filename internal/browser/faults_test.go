@@ -2,6 +2,9 @@ package browser_test
 
 import (
 	"fmt"
+	"net"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +65,15 @@ func TestFaultsThatLastAreShownAndCanBeEnded(t *testing.T) {
 	p.clickOn(`fault("Acknowledge late").querySelector("button[aria-label^=End]")`)
 	p.until("it is over", `!fault("Acknowledge late").matches(".active")`)
 
+	p.amount("Acknowledge late", "60001")
+	p.clickOn(`fault("Acknowledge late").querySelector("button")`)
+	p.until("more than a minute is not offered", `fault("Acknowledge late").querySelector("input:invalid") && !fault("Acknowledge late").matches(".active")`)
+	p.amount("Acknowledge late", "60000")
+	p.clickOn(`fault("Acknowledge late").querySelector("button")`)
+	p.until("a minute is", `fault("Acknowledge late").textContent.includes("60,000 ms late")`)
+	p.clickOn(`fault("Acknowledge late").querySelector("button[aria-label^=End]")`)
+	p.until("it is over as well", `!fault("Acknowledge late").matches(".active")`)
+
 	p.amount("Reactivate", "2")
 	p.clickOn(`fault("Reactivate").querySelector("button")`)
 	p.until("two connects are refused, and then no more", `labels().filter((label) => label === "connect refused").length === 2 && told("EchoSource").includes("2 refusals") && source("EchoSource").matches(".connected") && !fault("Reactivate").matches(".active")`)
@@ -88,6 +100,33 @@ func TestServerRestarts(t *testing.T) {
 	p.clickOn(`fault("Restart").querySelector("button")`)
 	p.until("it is stopped, and says so", `$("#live").textContent === "stopped" && !$("#lost").hidden && fault("Restart").matches(".active") && told("EchoSource").includes("not connected")`)
 	p.until("it is back, and so is the connector", `$("#live").textContent === "live" && $("#lost").hidden && source("EchoSource").matches(".connected")`)
+}
+
+func TestOutageThatCannotEndSaysWhy(t *testing.T) {
+	s := startServe(t, "EchoSource")
+	p := open(t, s, wide)
+	p.amount("Restart", "2")
+	p.clickOn(`fault("Restart").querySelector("button")`)
+	p.until("it is stopped", `$("#live").textContent === "stopped" && $("#lost").textContent.includes("comes back by itself")`)
+	other, err := net.Listen("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	p.until("what keeps it is said, and what to do", `$("#live").textContent === "stopped" && $("#lost").textContent.includes("end what has taken its port")`)
+	other.Close()
+	p.until("it is back", `$("#live").textContent === "live" && $("#lost").hidden`)
+}
+
+func TestVantiqdevThatHangsIsSaid(t *testing.T) {
+	s := startServe(t, "EchoSource")
+	p := open(t, s, wide)
+	goOn := s.hang()
+	p.until("the page says so", `$("#live").textContent === "lost" && !$("#lost").hidden`)
+	goOn()
+	p.until("it comes back by itself", `$("#live").textContent === "live" && $("#lost").hidden`)
+	s.send(http.MethodPut, "/api/sources/EchoSource/config", `{"after": "that"}`)
+	p.until("and the stream goes on", `$("#configuration-text").value.includes("that")`)
 }
 
 func TestConsoleThatGoesIsSaidAndComesBack(t *testing.T) {

@@ -1,6 +1,9 @@
 package browser_test
 
 import (
+	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 )
 
@@ -63,6 +66,37 @@ func TestEverythingWorksByKeyboard(t *testing.T) {
 	p.until("? shows the keys", `$("#keys").open && $$("#key-list dt").length > 10`)
 	p.press(escape)
 	p.until("Esc closes them", `!$("#keys").open`)
+}
+
+func TestTrafficStandsWhileTheKeyboardIsOnIt(t *testing.T) {
+	s := startServe(t, "Load")
+	set := connect(t, s, "Load")
+	p := open(t, s, wide)
+	p.until("it is connected", `source("Load").matches(".connected")`)
+	connection, _ := set.Connection("Load")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- send(ctx, connection, new(atomic.Int64)) }()
+	p.until("it flows", `$("#rows .gap") && rows().length > 200`)
+
+	p.press("t")
+	p.until("much has come, and the row is still there", `Number(/^[\d,]+/.exec($("#newer").textContent)?.[0].replaceAll(",", "")) > 1000 && document.activeElement.matches("#rows .line")`)
+	before := value[string](p, `document.activeElement.textContent`)
+	p.press(arrowUp + arrowDown)
+	if after := value[string](p, `document.activeElement.textContent`); after != before {
+		t.Errorf("the keyboard was on %q, and is on %q", before, after)
+	}
+	p.press("p")
+	p.until("p follows", `$("#newer").hidden`)
+	p.press("t")
+	p.until("t stands again", `!$("#newer").hidden`)
+	p.press("m")
+	p.until("who leaves the rows follows", `$("#newer").hidden && document.activeElement.id === "publish-text"`)
+	stop()
+	if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 }
 
 func TestTabReachesEverythingAndShowsWhereItIs(t *testing.T) {

@@ -211,11 +211,7 @@ func TestHiddenTabAsksForNothing(t *testing.T) {
 	p := open(t, s, wide)
 	p.until("it is connected", `source("EchoSource").matches(".connected")`)
 	streams := `performance.getEntriesByType("resource").filter((e) => e.name.includes("/api/stream")).length`
-	value[bool](p, `(() => {
-		Object.defineProperty(document, "hidden", { configurable: true, get: () => globalThis.isHidden });
-		globalThis.isHidden = true;
-		return document.dispatchEvent(new Event("visibilitychange"));
-	})()`)
+	p.hide(true)
 	p.until("the stream is closed", streams+" === 1") // an entry is made when a request has ended
 	if status := s.send(http.MethodPost, "/api/sources/EchoSource/publish", `{"while": "hidden"}`); status != http.StatusNoContent {
 		t.Fatalf("status %d", status)
@@ -223,6 +219,6 @@ func TestHiddenTabAsksForNothing(t *testing.T) {
 	if value[bool](p, `rows().some((row) => row.body.includes("hidden"))`) {
 		t.Error("a hidden page went on")
 	}
-	value[bool](p, `(() => { globalThis.isHidden = false; return document.dispatchEvent(new Event("visibilitychange")) })()`)
+	p.hide(false)
 	p.until("what it missed is there", `rows().filter((row) => row.body.includes("hidden")).length === 2 && labels().filter((label) => label === "configuration").length === 1`)
 }

@@ -161,7 +161,7 @@ func (p *page) clickOn(expression string) {
 	p.t.Helper()
 	p.until(expression+" is there and enabled", fmt.Sprintf(`(() => {
 		const button = (%s);
-		if (!button || button.disabled || button.hidden) return false;
+		if (!button || button.disabled || !button.checkVisibility({visibilityProperty: true})) return false;
 		$$("[data-clicked]").forEach((e) => e.removeAttribute("data-clicked"));
 		button.setAttribute("data-clicked", "");
 		return true;
@@ -208,6 +208,23 @@ func (p *page) reload() {
 	p.t.Helper()
 	p.must(chromedp.Do(p.ctx, chromedp.Reload()))
 	p.until("the page is live", `$("#live").textContent === "live"`)
+}
+
+// hide hides the tab from its reader, or shows it again.
+func (p *page) hide(hidden bool) {
+	p.t.Helper()
+	value[bool](p, fmt.Sprintf(`(() => {
+		globalThis.isHidden = %t;
+		Object.defineProperty(document, "hidden", { configurable: true, get: () => globalThis.isHidden });
+		return document.dispatchEvent(new Event("visibilitychange"));
+	})()`, hidden))
+}
+
+// load makes a module of the page known to expressions, as module.
+func (p *page) load(name string) {
+	p.t.Helper()
+	value[bool](p, `(import(`+quote("/page/"+name)+`).then((loaded) => { globalThis.module = loaded }), true)`)
+	p.until("it is loaded", `globalThis.module`)
 }
 
 // screenshot leaves a picture in the directory that SCREENSHOTS names.

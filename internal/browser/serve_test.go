@@ -135,6 +135,20 @@ func (s *serve) stop() {
 	}
 }
 
+// hang has it do nothing, though its connections stay open, until the function that it returns is called.
+func (s *serve) hang() (goOn func()) {
+	s.t.Helper()
+	signal := func(what syscall.Signal) {
+		if err := s.process.Process.Signal(what); err != nil {
+			s.t.Error(err)
+		}
+	}
+	goOn = sync.OnceFunc(func() { signal(syscall.SIGCONT) })
+	s.t.Cleanup(goOn)
+	signal(syscall.SIGSTOP)
+	return goOn
+}
+
 // again starts another one in its place, which knows nothing of what has happened.
 func (s *serve) again(sources ...string) *serve {
 	s.t.Helper()

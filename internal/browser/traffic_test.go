@@ -73,6 +73,10 @@ func TestPauses(t *testing.T) {
 	before := value[int](p, `rows().length`)
 	p.publish(`{"n": 2}`)
 	p.shows("#newer", "3 newer")
+	p.write("#filter", "publish")
+	p.shows("#newer", "1 newer")
+	p.write("#filter", "")
+	p.shows("#newer", "3 newer")
 	if after := value[int](p, `rows().length`); after != before {
 		t.Errorf("%d rows before, %d in the pause", before, after)
 	}
@@ -90,6 +94,55 @@ func TestPauses(t *testing.T) {
 	p.until("it follows", `$("#pause").getAttribute("aria-pressed") === "false"`)
 	p.click("#clear")
 	p.until("nothing is left", `rows().length === 0 && $("#counts").textContent === "0 messages"`)
+}
+
+func TestWhatIsLeftOutIsSaidWhereItIsMissing(t *testing.T) {
+	s := startServe(t, "EchoSource")
+	set := connect(t, s, "EchoSource")
+	p := open(t, s, wide)
+	p.until("it is connected", `source("EchoSource").matches(".connected")`)
+	p.write("#select-text", `{"partials": 2, "rows": 1, "after": 2500}`)
+	p.press(enter, ctrl)
+	p.publish(`{"text": "before"}`)
+	p.until("both are there", `labels().includes("SELECT") && labels().includes("status 200")`)
+
+	p.hide(true)
+	connection, _ := set.Connection("EchoSource")
+	for n := range 600 { // with a status each, more than the page is told of
+		if err := connection.SendNotification(t.Context(), map[string]int{"n": n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	value[bool](p, `(globalThis.asking = setInterval(async () => {
+		const { sources } = await (await fetch("/api/state")).json();
+		globalThis.allCame = sources[0].totals.notifications === 601;
+	}, 50), true)`)
+	p.until("all have come", `globalThis.allCame`)
+	value[bool](p, `(clearInterval(asking), true)`)
+	p.hide(false)
+	p.click(".kind.notification")
+	p.until("the gap is between what was before and what came last", `(() => {
+		const all = $$("#rows > li");
+		const gap = all.findIndex((li) => li.matches(".gap"));
+		return gap === 1 && all[0].textContent.includes("before") && all.at(-1).textContent.includes('{"n":599}') && /^[\d,]+ left out$/.test(all[gap].textContent);
+	})()`)
+	p.click(".kind.notification")
+	p.shows("#select-form .outcome", "3 rows")
+	p.until("partial answers may be missing, and are not counted", `labels().filter((label) => label.startsWith("partial")).join() === "partial,partial" && rows().find((row) => row.label === "answer").body.startsWith("after partials")`)
+}
+
+func TestLongErrorsAreShortened(t *testing.T) {
+	s := startServe(t, "EchoSource")
+	connect(t, s, "EchoSource")
+	p := open(t, s, wide)
+	p.until("it is connected", `source("EchoSource").matches(".connected")`)
+	p.write("#select-text", `{"fail": "`+strings.Repeat("trace ", 1000)+`"}`)
+	p.press(enter, ctrl)
+	p.until("no more of it than fits", `(() => { const row = rows().find((row) => row.label === "error answer"); return row && row.body.length > 300 && row.body.length <= 400 })()`)
+	p.load("filter.js")
+	if value[bool](p, `module.matcher({source: "", kinds: new Set(), words: "end"})({kind: "final received", error: "x".repeat(1e6) + "end"})`) {
+		t.Error("the filter goes through all of an error, however long it is")
+	}
 }
 
 func TestOpensAWholeMessage(t *testing.T) {

@@ -4,7 +4,7 @@ import { ask, sourcePath } from "./api.js";
 import { $, say } from "./dom.js";
 import { Editor } from "./editor.js";
 import { pretty } from "./json.js";
-import { chosenSource, onChange } from "./store.js";
+import { chosenSource, learn, onChange, sourceNamed } from "./store.js";
 
 const form = $("#configuration-form");
 const outcome = $(".outcome", form);
@@ -30,7 +30,7 @@ function show() {
   const now = chosenSource();
   const name = now?.name ?? "";
   const other = name !== source;
-  const config = now ? pretty(JSON.stringify(now.config ?? {})) : "";
+  const config = now?.config ?? "";
   if (other) tell("");
   if (other || config !== theirs) {
     source = name;
@@ -69,11 +69,14 @@ function discard() {
 async function save() {
   const name = source;
   const text = editor.text;
+  const before = sourceNamed(name)?.config;
   const edit = edits.get(name);
   if (edit) edit.saved = pretty(text);
   try {
     await ask("PUT", sourcePath(name, "config"), text);
     if (edits.get(name)?.text === text) edits.delete(name);
+    // Until the next state comes, this is what the server has; unless one has come already.
+    if (sourceNamed(name)?.config === before) learn(name, { config: pretty(text) });
     if (name === source) {
       showEdited();
       tell("Saved. The connector was asked to reconnect.", "done");

@@ -24,3 +24,12 @@ export function say(where, text) {
     node.data = text;
   }
 }
+
+// list says several texts, with a dot between them where two are in one line.
+export function list(where, texts) {
+  if (where.childElementCount > texts.length) where.replaceChildren();
+  for (const [i, text] of texts.entries()) {
+    if (!where.children[i]) where.append(element("span", { className: "listed" }), " ");
+    say(where.children[i], text);
+  }
+}

@@ -24,8 +24,8 @@ const faults = [
   },
   {
     label: "Acknowledge late",
-    says: "Each notification is acknowledged only so much later.",
-    amount: { name: "milliseconds", unit: "ms", value: 500, min: 1, max: 600_000 },
+    says: "The acknowledgements of notifications come so much later; nothing else is held up.",
+    amount: { name: "milliseconds", unit: "ms", value: 500, min: 1, max: 60_000 },
     body: (ms) => ({ do: "slow", ms }),
     active: (f) => (f.slowMs ? `${number(f.slowMs)} ms late` : ""),
     end: () => ({ do: "slow", ms: 0 }),

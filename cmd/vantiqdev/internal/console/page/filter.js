@@ -2,6 +2,8 @@
 
 import { describe } from "./kinds.js";
 
+const looked = 2000; // characters of each part of an event that are gone through
+
 // matcher returns a function that tells whether an event is to be shown. What belongs to no source, because nobody has
 // connected yet, always belongs here.
 export function matcher({ source, kinds, words }) {
@@ -13,7 +15,8 @@ export function matcher({ source, kinds, words }) {
     const what = describe(event);
     if (kinds.size > 0 && !kinds.has(what.group) && !(what.problem && kinds.has("problem"))) return false;
     if (all.length === 0) return true;
-    const text = [what.label, event.kind, event.source, event.status, event.error, event.address, event.body].join("\n").toLowerCase();
+    const parts = [what.label, event.kind, event.source, event.status, event.error, event.address, event.body];
+    const text = parts.map((part) => String(part ?? "").slice(0, looked).toLowerCase()).join("\n");
     return wanted.every((word) => text.includes(word)) && !unwanted.some((word) => text.includes(word));
   };
 }

@@ -13,6 +13,7 @@ export class History {
     this.menu = menu;
     this.entries = [];
     this.at = -1; // the entry in the editor; -1 for what is not sent yet
+    this.texts = new Map(); // at → what the reader has made of it, until something is sent
     menu.addEventListener("change", () => {
       if (menu.value !== "") this.go(Number(menu.value));
       menu.value = "";
@@ -41,13 +42,14 @@ export class History {
 
   go(to) {
     if (to < -1 || to >= this.entries.length) return;
-    if (this.at === -1) this.draft = this.editor.text;
+    this.texts.set(this.at, this.editor.text);
     this.at = to;
-    this.editor.text = to === -1 ? this.draft : this.entries[to];
+    this.editor.text = this.texts.get(to) ?? this.entries[to];
   }
 
   show() {
     this.at = -1;
+    this.texts.clear();
     const options = this.entries.map((entry, i) => element("option", { value: String(i) }, entry.replace(/\s+/g, " ").slice(0, 80)));
     const title = this.entries.length ? `History (${this.entries.length})` : "No history";
     this.menu.replaceChildren(element("option", { value: "" }, title), ...options);

@@ -2,6 +2,7 @@
 
 const deepest = 200;
 const lineWidth = 64;
+const literals = ["true", "false", "null"];
 
 // A Mistake is what is wrong with a text, and where: line and column count from 1.
 export class Mistake extends Error {
@@ -19,7 +20,7 @@ export function check(text) {
   try {
     const value = read(text);
     if (value.open !== "{") throw new Mistake(text, text.search(/\S/), "it must be an object, in { and }");
-    return null;
+    return twice(text, value);
   } catch (mistake) {
     if (mistake instanceof Mistake) return mistake;
     throw mistake;
@@ -29,7 +30,7 @@ export function check(text) {
 // pretty lays a JSON text out over several lines. What is not JSON, because it is cut for example, stays as it is.
 export function pretty(text) {
   try {
-    return lay(read(text), "");
+    return lay(read(text));
   } catch {
     return text;
   }
@@ -43,7 +44,8 @@ export function parse(text) {
   });
 }
 
-function lay(value, indent) {
+// lay lays out what read has returned.
+export function lay(value, indent = "") {
   if (typeof value === "string") return value;
   if (value.width <= lineWidth || value.items.length === 0) return flat(value);
   const inner = indent + "  ";
@@ -57,8 +59,32 @@ function flat(value) {
   return value.open + items.join(", ") + value.close;
 }
 
-// read returns the value in a text: a string for a scalar, as it is written; {open, close, items, width} for the rest.
-function read(text) {
+// oddSpace says what is wrong with a character that looks like a space, or like nothing, and is none to JSON.
+function oddSpace(character = "") {
+  if (!/[\s\u200b\u2060]/.test(character) || /[ \t\n\r]/.test(character)) return undefined;
+  const names = { "\u00a0": "a no-break space", "\u202f": "a narrow no-break space", "\ufeff": "a byte order mark, an invisible space" };
+  const code = character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+  return `${names[character] ?? "a special space"} (U+${code}) stands here; JSON knows only plain ones`;
+}
+
+// twice returns the Mistake that two members of an object have the same name, or null.
+function twice(text, value) {
+  const names = new Set();
+  for (const { key, at, value: item } of value.items ?? []) {
+    if (key !== undefined) {
+      const name = JSON.parse(key);
+      if (names.has(name)) return new Mistake(text, at, `${key} is there twice`);
+      names.add(name);
+    }
+    const inside = twice(text, item);
+    if (inside) return inside;
+  }
+  return null;
+}
+
+// read returns the value in a text: a string for a scalar, as it is written; {open, close, items, width} for the rest. An item
+// is {value}, and in an object {key, value, at}: its name as it is written, and where.
+export function read(text) {
   const scalar = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
   const blank = /[ \t\n\r]*/y;
   let at = 0;
@@ -68,7 +94,7 @@ function read(text) {
     blank.test(text);
     at = blank.lastIndex;
   };
-  const wrong = (message, where = at) => new Mistake(text, where, message);
+  const wrong = (message, where = at) => new Mistake(text, where, oddSpace(text[where]) ?? message);
 
   const readScalar = () => {
     scalar.lastIndex = at;
@@ -88,6 +114,8 @@ function read(text) {
     if (/^[}\]]/.test(rest)) return wrong(`a value is missing before ${rest[0]}`);
     if (/^[,:]/.test(rest)) return wrong(`a value is missing before the ${rest[0] === "," ? "comma" : "colon"}`);
     if (rest.startsWith("//") || rest.startsWith("/*")) return wrong("JSON has no comments");
+    const meant = literals.find((literal) => literal.startsWith(word.toLowerCase()) || word.toLowerCase().startsWith(literal));
+    if (meant && word) return wrong(`${word} is not a value; ${meant} is`);
     return wrong(`${word || rest[0]} is not a value; texts are written in "double quotes"`);
   };
   const wrongString = () => {
@@ -95,7 +123,8 @@ function read(text) {
       if (text[i] === "\n" || text[i] === "\r") return wrong("the text that begins here has no closing quote in its line");
       if (text[i] < " ") return wrong("a control character must be written as \\u and four digits", i);
       if (text[i] !== "\\") continue;
-      if (!/^\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/.test(text.slice(i, i + 6))) return wrong(`\\${text[i + 1] ?? ""} means nothing here; a backslash is written \\\\`, i);
+      if (text[i + 1] === "u" && !/^[0-9a-fA-F]{4}/.test(text.slice(i + 2, i + 6))) return wrong("\\u needs four hexadecimal digits", i);
+      if (!/^\\["\\/bfnrtu]/.test(text.slice(i, i + 2))) return wrong(`\\${text[i + 1] ?? ""} means nothing here; a backslash is written \\\\`, i);
       i++;
     }
     return wrong("the text that begins here has no closing quote");
@@ -129,11 +158,12 @@ function read(text) {
   const readItem = (open, depth) => {
     if (open === "[") return { value: readValue(depth + 1) };
     if (text[at] !== '"') throw wrong('the name of a member is written in "double quotes"');
+    const begin = at;
     const key = readScalar();
     skip();
     if (text[at] !== ":") throw wrong(`a colon is missing after ${key}`);
     at++;
-    return { key, value: readValue(depth + 1) };
+    return { key, value: readValue(depth + 1), at: begin };
   };
 
   const value = readValue(0);

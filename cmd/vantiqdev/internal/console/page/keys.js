@@ -2,8 +2,8 @@
 
 import { $, element } from "./dom.js";
 import { recall, remember } from "./memory.js";
+import { togglePause } from "./pause.js";
 import { change, choose, store } from "./store.js";
-import { togglePause } from "./traffic.js";
 
 const keys = [
   ["/", "filter the traffic", () => to("#filter")],

@@ -5,12 +5,12 @@ import { $, say } from "./dom.js";
 import { showFaults } from "./faults.js";
 import { showForms } from "./forms.js";
 import { listenToKeys } from "./keys.js";
-import { addRates, recolour, showPlots } from "./plots.js";
+import { addRates, beginRates, recolour, showPlots } from "./plots.js";
 import { showSources } from "./sources.js";
 import { change, choose, onChange } from "./store.js";
 import { follow } from "./stream.js";
 import { themeButton } from "./theme.js";
-import { addTraffic, showTraffic } from "./traffic.js";
+import { addTraffic, beginTraffic, showTraffic } from "./traffic.js";
 
 themeButton($("#theme"), recolour);
 showSources();
@@ -28,7 +28,7 @@ onChange(({ live, known, server }) => {
   const [word, why] = !known
     ? ["connecting", ""]
     : !live
-      ? ["lost", "The console does not answer; what is shown is from before. The page tries again every second."]
+      ? ["lost", "The console does not answer; what is shown is from before. The page keeps trying."]
       : server.stopped
         ? ["stopped", server.problem || "The local Vantiq is stopped, as in an outage. It comes back by itself."]
         : ["live", ""];
@@ -39,8 +39,12 @@ onChange(({ live, known, server }) => {
 });
 
 follow({
-  state: ({ server, sources }) => change({ server, sources, known: true }),
+  state: ({ server, sources }) => change({ server, sources, live: true, known: true }),
   traffic: addTraffic,
   rates: addRates,
-  live: (live) => change({ live, known: true }),
+  again: () => {
+    beginTraffic();
+    beginRates();
+  },
+  lost: () => change({ live: false, known: true }),
 });

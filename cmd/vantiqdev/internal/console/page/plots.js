@@ -10,10 +10,10 @@ const plots = [
   { title: "Publishes", unit: "a second", lines: [["publishes", "line"]] },
   { title: "Notifications", unit: "a second", lines: [["notifications", "line"]] },
   { title: "Queries", unit: "a second", lines: [["queries", "line"]] },
-  { title: "Answer time", unit: "ms, p50 and max", lines: [["max", "faint"], ["p50", "line"]], time: true },
+  { title: "Answer time", unit: "p50 · max", lines: [["max", "faint"], ["p50", "line"]], time: true },
 ];
 
-let seconds = []; // of the last span, oldest first: {time, sources}
+const seconds = new Map(); // of the last span: second since 1970 → {time, sources}
 let drawn = [];
 
 export function showPlots() {
@@ -27,12 +27,18 @@ export function showPlots() {
   });
 }
 
-// addRates takes in what the stream has told: at the beginning all that is known, then a second at a time.
+// addRates takes in what the stream has told: when it begins, all that is known; then a second at a time, or as many as it was
+// held up for.
 export function addRates(rates) {
-  if (rates.length > 1 || rates[0]?.time <= seconds.at(-1)?.time) seconds = [];
-  seconds.push(...rates);
-  if (seconds.length > span) seconds.splice(0, seconds.length - span);
+  for (const rate of rates) seconds.set(Math.floor(rate.time / 1000), rate);
+  const end = Math.max(...seconds.keys());
+  for (const second of seconds.keys()) if (second <= end - span) seconds.delete(second);
   draw();
+}
+
+// beginRates forgets what another vantiqdev has told.
+export function beginRates() {
+  seconds.clear();
 }
 
 // recolour draws everything again, in the colours of the present theme.
@@ -41,10 +47,10 @@ export function recolour() {
 }
 
 function build({ title, unit, lines, time }) {
-  const value = element("span", { className: "plot-value" });
+  const value = element("p", { className: "plot-value" }, "");
   const place = element("div", { className: "plot-place" });
   const colours = Object.fromEntries(["line", "faint", "grid", "text"].map((name) => [name, element("i", { className: `ink-${name}` })]));
-  const figure = element("figure", { className: "plot" }, element("figcaption", {}, element("span", {}, title), value, element("span", { className: "quiet" }, ` ${unit}`)), place);
+  const figure = element("figure", { className: "plot" }, element("figcaption", {}, element("p", {}, title, element("span", { className: "quiet" }, ` ${unit}`)), value), place);
   figure.append(...Object.values(colours));
   $("#plot-grid").append(figure);
 
@@ -78,7 +84,8 @@ function build({ title, unit, lines, time }) {
     const at = u.cursor.idx ?? u.data[0].length - 1;
     const values = lines.map((_, i) => u.data[i + 1][at]);
     const text = time ? (values[1] == null ? "–" : `${duration(values[1])} · ${duration(values[0])}`) : number(values[0] ?? 0);
-    say(value, u.cursor.idx == null ? text : `${clock(u.data[0][at], true)}  ${text}`);
+    say(value, text);
+    say($("#plots-time"), u.cursor.idx == null ? "last five minutes" : clock(u.data[0][at], true));
   }
 
   new ResizeObserver(() => {
@@ -89,15 +96,14 @@ function build({ title, unit, lines, time }) {
 }
 
 function draw() {
-  if (seconds.length === 0) return;
+  if (seconds.size === 0) return;
   // A second that nothing is known of is drawn as such.
-  const end = Math.floor(seconds.at(-1).time / 1000);
-  const bySecond = new Map(seconds.map((rate) => [Math.floor(rate.time / 1000), rate]));
+  const end = Math.max(...seconds.keys());
   const times = Array.from({ length: span }, (_, i) => end - span + 1 + i);
   for (const { plot, lines, time, show } of drawn) {
     const data = lines.map(([name]) =>
       times.map((t) => {
-        const rate = bySecond.get(t);
+        const rate = seconds.get(t);
         return rate ? (rate.sources[store.chosen]?.[name] ?? (time ? null : 0)) : null;
       }),
     );

@@ -10,7 +10,10 @@ const longestCell = 300; // characters
 export function showRows(rows) {
   const result = $("#result");
   result.hidden = rows.length === 0;
-  if (rows.length === 0) return;
+  if (result.hidden) {
+    result.replaceChildren();
+    return;
+  }
 
   const shown = rows.slice(0, mostRows);
   const columns = [...new Set(shown.flatMap((row) => (isObject(row) ? Object.keys(row) : [])))];

@@ -6,6 +6,7 @@ import { describe } from "./kinds.js";
 import { bytes, count, duration, number, timeOfDay } from "./words.js";
 
 const lineLength = 400; // characters of a body that can possibly fit into a line
+const longestError = 2000; // characters of an error when its row is open
 
 export class Row {
   constructor() {
@@ -93,7 +94,7 @@ export class Row {
 function label(event, what) {
   switch (event.kind) {
     case "partial received":
-      return `${what.label} ${event.partials || ""}`;
+      return event.certain ? `${what.label} ${event.partials}` : what.label;
     case "status sent":
       return `${what.label} ${event.status}`;
     default:
@@ -103,10 +104,10 @@ function label(event, what) {
 
 function text(event) {
   const parts = [];
-  if (event.error) parts.push(event.error);
+  if (event.error) parts.push(event.error.slice(0, lineLength));
   else if (event.link && !event.body && describe(event).group === "link") parts.push(`link ${event.link}`);
   if (event.kind === "final received" && event.status === 204) parts.push("no rows");
-  if (event.kind === "final received" && event.partials) parts.push(`after ${count(event.partials, "partial")} ·`);
+  if (event.kind === "final received" && event.partials) parts.push(`after ${event.certain ? count(event.partials, "partial") : "partials"} ·`);
   if (event.body && !(event.error && event.kind === "final received")) parts.push(event.body.slice(0, lineLength));
   return parts.join(" ");
 }
@@ -116,6 +117,6 @@ function facts(event) {
   if (event.address) parts.push(`reply address ${event.address}`);
   if (event.status) parts.push(`status ${event.status}`);
   if (event.bytes) parts.push(bytes(event.bytes));
-  if (event.error) parts.push(event.error);
+  if (event.error) parts.push(event.error.slice(0, longestError));
   return parts.join(" · ");
 }

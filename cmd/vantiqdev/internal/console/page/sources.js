@@ -1,10 +1,9 @@
 // The list of sources: who is connected to each, since when, from where, and what is being done to it.
 
-import { $, $$, element, say } from "./dom.js";
+import { $, $$, element, list, say } from "./dom.js";
 import { choose, chosenSource, onChange, store } from "./store.js";
 import { count, number, rough } from "./words.js";
 
-const list = $("#source-list");
 const items = new Map(); // name → its elements
 
 export function showSources() {
@@ -40,7 +39,7 @@ function build(names) {
     parts.button.addEventListener("click", () => choose(name));
     items.set(name, parts);
   }
-  list.replaceChildren(...[...items.values()].map((parts) => element("li", {}, parts.button)));
+  $("#source-list").replaceChildren(...[...items.values()].map((parts) => element("li", {}, parts.button)));
 }
 
 function showSource(source, i) {
@@ -49,33 +48,27 @@ function showSource(source, i) {
   parts.button.setAttribute("aria-current", chosen ? "true" : "false");
   parts.button.classList.toggle("connected", source.connected);
   say(parts.key, i < 9 ? String(i + 1) : "");
-  const who = [source.sdk, source.peer].filter(Boolean).join(" · ");
-  say(parts.peer, source.connected ? who : "");
+  list(parts.peer, source.connected ? [source.sdk, source.peer].filter(Boolean) : []);
   parts.button.title = source.agent ?? "";
   const t = source.totals;
-  const totals = [
+  list(parts.totals, [
     t.publishes && `${number(t.publishes)} published`,
     t.notifications && count(t.notifications, "notification"),
     t.queries && count(t.queries, "query", "queries"),
     t.failed && `${number(t.failed)} failed`,
     t.refusals && count(t.refusals, "refusal"),
     t.problems && count(t.problems, "problem"),
-  ].filter(Boolean);
-  say(parts.totals, totals.map((total) => total.replaceAll(" ", "\u00a0")).join("\u00a0· "));
-  say(parts.faults, activeFaults(source.faults).join(" · "));
+  ].filter(Boolean));
+  list(parts.faults, activeFaults(source.faults));
 }
 
 function showTimes() {
   for (const source of store.sources) {
     const parts = items.get(source.name);
     const reconnects = Math.max(0, source.sessions - 1);
-    let text = "not connected";
-    if (source.connected) {
-      text = "connected";
-      if (source.since) text += ` ${rough(Date.now() - Date.parse(source.since))}`;
-    }
-    if (reconnects) text += ` · ${count(reconnects, "reconnect")}`;
-    say(parts.state, text);
+    let text = source.connected ? "connected" : "not connected";
+    if (source.connected && source.since) text += ` ${rough(Date.now() - Date.parse(source.since))}`;
+    list(parts.state, reconnects ? [text, count(reconnects, "reconnect")] : [text]);
   }
 }
 

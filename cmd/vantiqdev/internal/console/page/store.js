@@ -33,4 +33,11 @@ export function choose(name) {
   change({ chosen: name });
 }
 
-export const chosenSource = () => store.sources.find((source) => source.name === store.chosen);
+// learn adds what is known of a source before the server tells it.
+export function learn(name, what) {
+  const source = sourceNamed(name);
+  if (source) change({ sources: store.sources.with(store.sources.indexOf(source), { ...source, ...what }) });
+}
+
+export const sourceNamed = (name) => store.sources.find((source) => source.name === name);
+export const chosenSource = () => sourceNamed(store.chosen);

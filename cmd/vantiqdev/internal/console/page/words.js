@@ -7,12 +7,13 @@ export const number = (n) => whole.format(n);
 export const count = (n, one, many = one + "s") => `${number(n)} ${n === 1 ? one : many}`;
 export const timeOfDay = (ms) => `${clock.format(ms)}.${String(Math.floor(ms) % 1000).padStart(3, "0")}`;
 
-// duration of so many milliseconds: "0.42 ms", "12.5 ms", "3.20 s", "4 min", "2 h 5 min".
+// duration of so many milliseconds: "0.42 ms", "12.5 ms", "3.20 s", "12.3 s", "4 min", "2 h 5 min".
 export function duration(ms) {
   if (ms < 10) return `${ms.toFixed(2)} ms`;
   if (ms < 100) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${ms.toFixed(0)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
+  if (ms < 10_000) return `${(ms / 1000).toFixed(2)} s`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   return rough(ms);
 }
 
