@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,17 +18,22 @@ const tokenVariable = "CONNECTOR_AUTH_TOKEN"
 
 // readConfiguration takes the steps that only look at the configuration. It reports whether there is one.
 func (x *examination) readConfiguration(ctx context.Context) bool {
-	config, err := connectorset.ReadConfig(x.File)
-	x.config = config
-	x.hide(config.AuthToken, config.ReconnectSecret)
-	for _, values := range config.Header {
-		for _, value := range values {
-			x.hide(protocol.Secret(value))
+	var problems []*connectorset.ConfigError
+	var warnings []connectorset.Warning
+	if !x.step(ctx, File, func(ctx context.Context, s *Step) {
+		r := x.read(ctx, s)
+		if r == nil {
+			return
 		}
-	}
-	problems := problemsIn(err)
-	warnings := config.Warnings()
-	if !x.step(ctx, File, func(_ context.Context, s *Step) { x.examineFile(s, problems) }) {
+		x.config, problems, warnings = r.config, r.problems, r.warnings
+		x.hide(r.config.AuthToken, r.config.ReconnectSecret)
+		for _, values := range r.config.Header {
+			for _, value := range values {
+				x.hide(protocol.Secret(value))
+			}
+		}
+		x.examineFile(s, problems)
+	}) {
 		return false
 	}
 	x.wrong = make(map[string]bool)
@@ -96,13 +100,11 @@ func (x *examination) examineFile(s *Step, problems []*connectorset.ConfigError)
 	if directory, err := os.Getwd(); err == nil {
 		s.Detail += " in " + directory
 	}
-	const second = "server.config"
-	first := filepath.Join("serverConfig", second)
-	switch _, err := os.Stat(second); {
-	case file == second:
-		s.Detail += " (there is no " + first + ")"
-	case err == nil:
-		s.doubt("there is a " + second + ", too, which is not read: " + first + " comes first")
+	switch {
+	case file == secondFile:
+		s.Detail += " (there is no " + firstFile + ")"
+	case exists(secondFile):
+		s.doubt("there is a " + secondFile + ", too, which is not read: " + firstFile + " comes first")
 	}
 }
 
