@@ -47,6 +47,16 @@ func (p *patient) configure(lines ...string) { p.lines = append(p.lines, lines..
 // target sets the targetServer.
 func (p *patient) target(url string) { p.configure("targetServer=" + url) }
 
+// value returns what a property was set to last.
+func (p *patient) value(name string) (value string) {
+	for _, line := range p.lines {
+		if after, ok := strings.CutPrefix(line, name+"="); ok {
+			value = after
+		}
+	}
+	return value
+}
+
 // without removes a property.
 func (p *patient) without(name string) {
 	var kept []string
@@ -161,6 +171,13 @@ var calls = []call{
 		p.configure("tcpProbePort=http", "pingInterval=soon", "maxQueries=-1", "outboxFull=wait", "reconnectSecret="+fixedSecret)
 	}},
 	{"bad target", "", 1, func(p *patient) { p.target("ftp://user:" + hush + "@vantiq.example.com") }},
+	{"target with a query", "", 1, func(p *patient) {
+		p.web(func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "nothing at "+r.RequestURI+", "+r.FormValue("key"), http.StatusNotFound)
+		})
+		p.target(p.value("targetServer") + "/?token=" + hush + "&key=my%20" + hush)
+	}},
+	{"bad target with a query", "", 1, func(p *patient) { p.target("ftp://vantiq.example.com/?token=" + hush) }},
 	{"bad TLS file", "", 1, func(p *patient) {
 		p.target("https://vantiq.invalid")
 		p.configure("tlsCaFile=" + p.write("ca.pem", "nothing"))

@@ -27,6 +27,7 @@ func (x *examination) readConfiguration(ctx context.Context) bool {
 		}
 		x.config, problems, warnings = r.config, r.problems, r.warnings
 		x.hide(r.config.AuthToken, r.config.ReconnectSecret)
+		x.hide(target(r.config.TargetServer).secrets()...)
 		for _, values := range r.config.Header {
 			for _, value := range values {
 				x.hide(protocol.Secret(value))
@@ -109,12 +110,13 @@ func (x *examination) examineFile(s *Step, problems []*connectorset.ConfigError)
 }
 
 func (x *examination) examineValues(s *Step, problems []*connectorset.ConfigError, warnings []connectorset.Warning) {
-	s.ok("targetServer is " + strings.TrimSpace(x.config.TargetServer))
+	server := target(x.config.TargetServer)
+	s.ok("targetServer is " + server.String())
 	wrong := 0
 	for _, p := range problems {
 		if !slices.Contains(tokenKeys, p.Key) && !slices.Contains(sourceKeys, p.Key) {
 			wrong++
-			s.advise(p.Error())
+			s.advise(about(p))
 		}
 	}
 	if wrong > 0 {
@@ -125,6 +127,7 @@ func (x *examination) examineValues(s *Step, problems []*connectorset.ConfigErro
 			s.doubt(w.String())
 		}
 	}
+	s.doubt(server.doubt())
 }
 
 func (x *examination) examineToken(s *Step, problems []*connectorset.ConfigError, warnings []connectorset.Warning) {
