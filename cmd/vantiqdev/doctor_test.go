@@ -580,6 +580,8 @@ func TestDoctorNamesTheProxyOfTheEnvironment(t *testing.T) {
 	for _, c := range []struct{ variable, value, not, says string }{
 		{"HTTPS_PROXY", proxy, "", "from HTTPS_PROXY cannot be reached: connection refused"},
 		{"https_proxy", proxy, "", "from https_proxy cannot be reached: connection refused"},
+		{"HTTPS_PROXY", "ftp://someone:" + escaped(password) + "@127.0.0.1:21", "",
+			`✗ proxy           ftp://127.0.0.1:21 from HTTPS_PROXY cannot be used: scheme "ftp" is not supported: use http, https or socks5`},
 		{"HTTPS_PROXY", "http://someone:%zz" + password + "@x", "", "HTTPS_PROXY is set, but is not the URL of a proxy"},
 		{"HTTPS_PROXY", proxy, "vantiq.invalid", "✓ proxy           none: HTTPS_PROXY is set, but not for this server"},
 	} {

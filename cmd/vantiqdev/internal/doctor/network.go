@@ -132,6 +132,7 @@ func (x *examination) examineProxy(ctx context.Context, s *Step) (c net.Conn, di
 	wait, cancel := x.patience(ctx)
 	defer cancel()
 	which := fmt.Sprintf("%s://%s from %s", via.Scheme, via.Host, origin)
+	x.dialled = attempt{}
 	c, err = x.dialer.Connect(wait, x.dialer.Address())
 	if err == nil {
 		_ = c.SetDeadline(time.Time{})
@@ -143,6 +144,8 @@ func (x *examination) examineProxy(ctx context.Context, s *Step) (c net.Conn, di
 	case x.dialled.err != nil:
 		s.fail(which+" cannot be reached: "+x.reason(x.dialled.err), "is the proxy's address right, and may this machine connect to it?"+
 			" Without a proxy: proxy=none")
+	case x.dialled.address == nil: // it was not even tried
+		s.fail(which+" cannot be used: "+x.reason(errors.Unwrap(err)), "correct it, or set the property proxy; proxy=none is for none")
 	case errors.As(err, &refused):
 		s.fail(which+": "+refused.Error(), proxyAdvice(refused))
 	default:
