@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -190,6 +192,11 @@ var calls = []call{
 		p.vantiq()
 		p.without("sources")
 	}},
+	{"sources in brackets", "", 0, func(p *patient) {
+		p.vantiq()
+		p.without("sources")
+		p.configure("sources: [EchoSource, Second]")
+	}},
 	{"authTokenFile missing", "", 1, func(p *patient) {
 		p.vantiq()
 		p.without("authToken")
@@ -220,6 +227,11 @@ var calls = []call{
 		askNameServer(p, noSuchName)
 		p.target("https://vantiq.invalid")
 	}},
+	{"colon missing", "", 1, func(p *patient) {
+		askNameServer(p, noSuchName)
+		p.target("https//someone:" + hush + "@dev.vantiq.com/" + hush + "@/x")
+	}},
+	{"slash missing", "", 1, func(p *patient) { p.target("https:/dev.vantiq.com") }},
 	{"silent name server", "-timeout 1s", 1, func(p *patient) {
 		askNameServer(p, func([]byte) []byte { return nil })
 		p.target("https://vantiq.invalid")
@@ -233,6 +245,23 @@ var calls = []call{
 	{"proxy refuses", "", 1, func(p *patient) {
 		p.target("https://vantiq.example.com")
 		p.configure("proxy=http://someone:" + escaped("other "+password) + "@" + p.proxy())
+	}},
+	{"proxy repeats the password", "", 1, func(p *patient) {
+		p.target("https://vantiq.example.com")
+		p.configure("proxy=http://someone:" + escaped(password) + "@" + p.listen(func(c net.Conn) {
+			request, err := http.ReadRequest(bufio.NewReader(c))
+			if err != nil {
+				return
+			}
+			_, _ = fmt.Fprintf(c, "HTTP/1.1 407 %s is not %s\r\n\r\n", request.Header.Get("Proxy-Authorization"), password)
+		}))
+	}},
+	{"proxy talks before it is asked", "", 1, func(p *patient) {
+		p.target("http://vantiq.example.com")
+		p.configure("proxy=http://" + p.listen(func(c net.Conn) {
+			_, _ = c.Read(make([]byte, 1000))
+			_, _ = fmt.Fprint(c, "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n")
+		}))
 	}},
 	{"proxy unreachable", "", 1, func(p *patient) {
 		p.target("https://vantiq.example.com")
@@ -332,6 +361,46 @@ var calls = []call{
 			_, _ = fmt.Fprint(w, "<html><head><title>502</title></head><body><h1>502 Bad Gateway</h1>\n<p>no upstream for \x1b[31m"+goodToken+"</p></body></html>")
 		})
 	}},
+	{"forbidden for a header", "", 1, func(p *patient) {
+		p.web(func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, r.Header.Get("X-Key")+" may not pass", http.StatusForbidden)
+		})
+		p.configure(`connectKWArgs={"additional_headers": {"X-Key": "key-` + hush + `"}}`)
+	}},
+	{"secrets that are words", "", 1, func(p *patient) {
+		p.web(func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "no Vantiq, no "+r.Header.Get("X-Key"), http.StatusNotFound)
+		})
+		p.without("authToken")
+		p.configure("authToken=Vantiq", `connectKWArgs={"additional_headers": {"X-Key": "the"}}`)
+	}},
+	{"a secret within a secret", "", 1, func(p *patient) {
+		p.web(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no "+goodToken+", no token-", http.StatusNotFound)
+		})
+		p.configure("reconnectSecret=token-")
+	}},
+	{"a secret where the answer is cut", "", 1, func(p *patient) {
+		p.web(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusNotFound)
+			style := "<style>" + strings.Repeat("x", 1024-len("<style></style>")-len(goodToken)+1) + "</style>"
+			_, _ = fmt.Fprint(w, style+goodToken)
+		})
+	}},
+	{"endless headers", "-timeout 10s", 1, func(p *patient) {
+		p.target("http://" + p.listen(func(c net.Conn) {
+			_, _ = fmt.Fprint(c, "HTTP/1.1 200 OK\r\n")
+			for n := 0; ; n++ {
+				if _, err := fmt.Fprintf(c, "X-%d: x\r\n", n); err != nil {
+					return
+				}
+			}
+		}))
+	}},
+	{"an answer without an end", "-timeout 1s", 1, func(p *patient) {
+		p.target("http://" + p.listen(func(c net.Conn) { _, _ = fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\n") }))
+	}},
 	{"silence instead of an upgrade", "-timeout 1s", 1, func(p *patient) { p.target("http://" + p.listen(func(net.Conn) {})) }},
 
 	// The token.
@@ -421,7 +490,8 @@ func TestDoctor(t *testing.T) {
 	for _, call := range calls {
 		t.Run(call.name, func(t *testing.T) {
 			transcript := call.transcript(t)
-			if strings.Contains(transcript, hush) || strings.Contains(transcript, "PRIVATE") {
+			if basic := base64.StdEncoding.EncodeToString([]byte("someone:" + password)); strings.Contains(transcript, basic) ||
+				strings.Contains(transcript, hush) || strings.Contains(transcript, "PRIVATE") {
 				t.Errorf("it shows a secret:\n%s", transcript)
 			}
 			compare(t, filepath.Join(golden, strings.ReplaceAll(call.name, " ", "-")+".txt"), transcript)

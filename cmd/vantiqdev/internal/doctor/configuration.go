@@ -127,7 +127,7 @@ func (x *examination) examineValues(s *Step, problems []*connectorset.ConfigErro
 			s.doubt(w.String())
 		}
 	}
-	s.doubt(server.doubt())
+	s.doubt(server.doubts()...)
 }
 
 func (x *examination) examineToken(s *Step, problems []*connectorset.ConfigError, warnings []connectorset.Warning) {
@@ -198,6 +198,9 @@ func (x *examination) examineSources(s *Step, problems []*connectorset.ConfigErr
 		}
 	}
 	s.ok(strings.Join(x.sources, ", "))
+	if first, last := x.sources[0], x.sources[len(x.sources)-1]; strings.HasPrefix(first, "[") || strings.HasSuffix(last, "]") {
+		s.doubt("the brackets are part of the name: remove them, a list has commas only")
+	}
 	for _, w := range warnings {
 		if slices.Contains(sourceKeys, w.Key) {
 			s.doubt(w.String())

@@ -57,6 +57,7 @@ type examination struct {
 	dialer  *dial.Dialer
 	dialled attempt // the last TCP connection that dialer opened, or could not open
 
+	heard             int  // how many bytes have come in answer to the last upgrade that failed
 	certificateWanted bool // by the server, of this side
 	certificateShown  bool
 }

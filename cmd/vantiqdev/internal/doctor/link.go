@@ -23,6 +23,9 @@ func newLink(ws *websocket.Conn, maxInbound int) *link {
 	return &link{ws: ws}
 }
 
+// An alienError is a message that is not of the protocol.
+type alienError struct{ error }
+
 // ask sends a message, and hands what comes to answered until that returns true.
 func (l *link) ask(ctx context.Context, message []byte, answered func(protocol.Message) bool) error {
 	stop := context.AfterFunc(ctx, func() { _ = l.ws.NetConn().SetDeadline(time.Unix(1, 0)) })
@@ -43,7 +46,7 @@ func (l *link) ask(ctx context.Context, message []byte, answered func(protocol.M
 		}
 		m, err := l.decoder.Decode(frame)
 		if err != nil {
-			return fmt.Errorf("the server says something that is not the protocol: %w", err)
+			return &alienError{err}
 		}
 		if answered(m) {
 			return nil
@@ -103,14 +106,14 @@ func (l *link) leave() {
 }
 
 // farewell returns what a server said when it closed the link, if that is what err is about.
-func farewell(err error) string {
+func (x *examination) farewell(err error) string {
 	var closed *websocket.CloseError
 	if !errors.As(err, &closed) || closed.Code == websocket.CloseAbnormalClosure {
 		return ""
 	}
 	text := fmt.Sprintf("the server closed the link with %d", closed.Code)
 	if closed.Text != "" {
-		text += fmt.Sprintf(" %q", closed.Text)
+		text += fmt.Sprintf(" %q", x.foreign(closed.Text))
 	}
 	return text
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -145,9 +146,9 @@ func (x *examination) examineProxy(ctx context.Context, s *Step) (c net.Conn, di
 		s.fail(which+" cannot be reached: "+x.reason(x.dialled.err), "is the proxy's address right, and may this machine connect to it?"+
 			" Without a proxy: proxy=none")
 	case x.dialled.address == nil: // it was not even tried
-		s.fail(which+" cannot be used: "+x.reason(errors.Unwrap(err)), "correct it, or set the property proxy; proxy=none is for none")
+		s.fail(which+" cannot be used: "+x.reason(cmp.Or(errors.Unwrap(err), err)), "correct it, or set the property proxy; proxy=none is for none")
 	case errors.As(err, &refused):
-		s.fail(which+": "+refused.Error(), proxyAdvice(refused))
+		s.fail(which+": "+x.tunnel(refused).Error(), proxyAdvice(refused))
 	default:
 		s.fail(which+" can be reached, but does not connect to "+x.dialer.Address()+": "+x.reason(err),
 			"is it a proxy of this kind? http, https and socks5 are known", dial.Hint(err))
@@ -203,7 +204,7 @@ func (x *examination) resolve(ctx context.Context, s *Step) {
 		slices.Sort(addresses)
 		s.ok(host + " is " + strings.Join(addresses, ", "))
 	case errors.As(err, &failure) && failure.IsNotFound:
-		s.fail(host+" is not known: "+failure.Err, "check targetServer for a typing error; if only a proxy knows names outside, "+
+		s.fail(host+" is not known: "+failure.Err, target(x.config.TargetServer).misspelt(), "check targetServer for a typing error; if only a proxy knows names outside, "+
 			"set proxy, or the environment variable HTTPS_PROXY")
 	case errors.As(err, &failure) && failure.IsTimeout, wait.Err() != nil:
 		s.fail(host+": the name server gives no answer within "+x.Timeout.String(), "is this machine connected to the network?")
@@ -224,11 +225,19 @@ func (x *examination) examineTCP(ctx context.Context, s *Step) net.Conn {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		advice = "nothing listens there: check the port in targetServer, and whether the server runs"
+		if atLoopback(x.dialer.Target.Hostname()) {
+			advice += `; for a local Vantiq there run "vantiqdev serve"`
+		}
 	case timedOut(err):
 		advice = "a firewall may be in the way: ask for a way to the server, or set proxy"
 	}
 	s.fail(x.dialer.Address()+": "+x.reason(err), advice)
 	return nil
+}
+
+func atLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // reason says why something on the network failed, without what the line says anyway.
@@ -245,7 +254,7 @@ func (x *examination) reason(err error) string {
 	case errors.As(err, &operation):
 		return operation.Err.Error()
 	}
-	return err.Error()
+	return x.foreign(err.Error()) // it may quote what came
 }
 
 func timedOut(err error) bool {

@@ -127,28 +127,15 @@ func (x *examination) notReached(why string, steps ...ID) {
 
 func (x *examination) say(s Step) {
 	x.done[s.ID] = true
-	s.Source, s.Detail = x.clean(s.Source), x.clean(s.Detail)
+	s.Source, s.Detail = showable(s.Source), showable(s.Detail)
 	for i, line := range s.Advice {
-		s.Advice[i] = x.clean(line)
+		s.Advice[i] = showable(line)
 	}
 	x.report(s)
 }
 
-// hide keeps a secret out of what is said.
-func (x *examination) hide(secrets ...protocol.Secret) {
-	const telling = 6 // shorter ones, like those for the local Vantiq, are words by chance
-	for _, secret := range secrets {
-		if len(secret) >= telling {
-			x.hidden = append(x.hidden, secret)
-		}
-	}
-}
-
-// clean returns a text without secrets that a terminal can show: a server, a proxy or a certificate may have a word in it.
-func (x *examination) clean(text string) string {
-	for _, secret := range x.hidden {
-		text = secret.Redact(text)
-	}
+// showable returns a text that a terminal can show.
+func showable(text string) string {
 	const limit = 1000
 	if len(text) > limit {
 		text = strings.ToValidUTF8(text[:limit], "") + "…"

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
@@ -38,13 +39,33 @@ func (t target) secrets() (secrets []protocol.Secret) {
 	return secrets
 }
 
-// doubt returns what is legal and probably not meant.
-func (t target) doubt() string {
-	if strings.Contains(string(t), "?") {
-		return "it has a query, which is not shown: a connector sends it along when it opens the WebSocket, where gateways write it " +
-			"into their logs. Vantiq asks for none: a token belongs in authToken"
+// A scheme, and what follows instead of ://. Digits may be a port, after a host with an odd name.
+var beginning = regexp.MustCompile(`(?i)^(https?|wss?)(//+|:/?)([^/:0-9])`)
+
+// misspelt says what is wrong with how a target begins, if it is that.
+func (t target) misspelt() string {
+	parts := beginning.FindStringSubmatch(strings.TrimSpace(string(t)))
+	if parts == nil {
+		return ""
 	}
-	return ""
+	missing := "a slash is"
+	switch parts[2] {
+	case "//":
+		missing = "the colon is"
+	case ":":
+		missing = "two slashes are"
+	}
+	return fmt.Sprintf("targetServer begins with %q: %s missing, it should begin with %q", parts[1]+parts[2], missing, parts[1]+"://")
+}
+
+// doubts returns what is legal and probably not meant.
+func (t target) doubts() (doubts []string) {
+	doubts = append(doubts, t.misspelt())
+	if strings.Contains(string(t), "?") {
+		doubts = append(doubts, "it has a query, which is not shown: a connector sends it along when it opens the WebSocket, where gateways write it "+
+			"into their logs. Vantiq asks for none: a token belongs in authToken")
+	}
+	return doubts
 }
 
 // about returns what a problem says, without what may not be shown of a targetServer.

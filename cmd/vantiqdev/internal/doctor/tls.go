@@ -41,13 +41,13 @@ func (x *examination) examineTLS(ctx context.Context, s *Step, plain net.Conn) n
 	state := c.ConnectionState()
 	leaf := state.PeerCertificates[0]
 	s.ok(fmt.Sprintf("%s in %s; the certificate is for %s, issued by %s, expires %s", tls.VersionName(state.Version),
-		short(time.Since(began)), names(leaf), issuer(leaf), when(leaf.NotAfter)))
+		short(time.Since(began)), x.names(leaf), x.issuer(leaf), when(leaf.NotAfter)))
 	switch chains := state.VerifiedChains; {
 	case len(chains) == 0:
 		s.doubt("it is not verified, as disableSslVerification says")
 	default:
 		root := chains[0][len(chains[0])-1]
-		s.Detail += "; trusted through " + called(root.Subject.CommonName, root.Subject.String()) + x.authorities()
+		s.Detail += "; trusted through " + x.called(root.Subject.CommonName, root.Subject.String()) + x.authorities()
 	}
 	switch left := time.Until(leaf.NotAfter); {
 	case left < 0: // seen only if nothing is verified
@@ -122,14 +122,14 @@ func (x *examination) explainCertificate(s *Step, leaf *x509.Certificate, err er
 		blame("comes from an authority that is not "+cmp.Or(strings.TrimSpace(x.authorities()), "trusted by this machine"), dial.Hint(err))
 	}
 	if len(wrong) == 0 {
-		blame("is not accepted: "+err.Error(), dial.Hint(err))
+		blame("is not accepted: "+x.foreign(err.Error()), dial.Hint(err))
 	}
 	s.fail("the certificate "+strings.Join(wrong, ", and "), advice...)
-	s.advise(fmt.Sprintf("it is for %s, issued by %s, valid from %s to %s", names(leaf), issuer(leaf), day(leaf.NotBefore), day(leaf.NotAfter)))
+	s.advise(fmt.Sprintf("it is for %s, issued by %s, valid from %s to %s", x.names(leaf), x.issuer(leaf), day(leaf.NotBefore), day(leaf.NotAfter)))
 }
 
 // names lists what a certificate is for, but not hundreds.
-func names(c *x509.Certificate) string {
+func (x *examination) names(c *x509.Certificate) string {
 	all := append([]string{}, c.DNSNames...)
 	for _, ip := range c.IPAddresses {
 		all = append(all, ip.String())
@@ -139,19 +139,21 @@ func names(c *x509.Certificate) string {
 	case n == 0:
 		return "no host"
 	case n > listed:
-		return fmt.Sprintf("%s and %d more", strings.Join(all[:listed], ", "), n-listed)
+		return fmt.Sprintf("%s and %d more", x.foreign(strings.Join(all[:listed], ", ")), n-listed)
 	}
-	return strings.Join(all, ", ")
+	return x.foreign(strings.Join(all, ", "))
 }
 
-func issuer(c *x509.Certificate) string {
+func (x *examination) issuer(c *x509.Certificate) string {
 	if c.Issuer.String() == c.Subject.String() {
-		return "itself (" + called(c.Subject.CommonName, c.Subject.String()) + ")"
+		return "itself (" + x.called(c.Subject.CommonName, c.Subject.String()) + ")"
 	}
-	return called(c.Issuer.CommonName, c.Issuer.String())
+	return x.called(c.Issuer.CommonName, c.Issuer.String())
 }
 
-func called(common, whole string) string { return fmt.Sprintf("%q", cmp.Or(common, whole, "nobody")) }
+func (x *examination) called(common, whole string) string {
+	return fmt.Sprintf("%q", x.foreign(cmp.Or(common, whole, "nobody")))
+}
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -24,12 +25,19 @@ func (x *examination) examineUpgrade(ctx context.Context, s *Step, c net.Conn) *
 		s.ok(fmt.Sprintf("101 in %s at %s", short(time.Since(began)), x.dialer.Target.Path))
 		return l
 	}
+	if response != nil {
+		response = x.response(response)
+	}
 	plain := x.dialer.Target.Scheme == "ws"
 	switch {
 	case plain && (response == nil || response.StatusCode == http.StatusBadRequest) && !timedOut(err) && x.speaksTLS(ctx):
 		s.fail(x.dialer.Address()+" speaks TLS, not HTTP", "targetServer should begin with https:// there, or name the port for HTTP")
 	case errors.Is(err, websocket.ErrBadHandshake) && response != nil:
-		s.fail(dial.DescribeResponse(response)+words(response), statusAdvice(response))
+		s.fail(dial.DescribeResponse(response)+x.words(response), statusAdvice(response))
+	case x.heard == dial.MaxResponse:
+		s.fail(fmt.Sprintf("the answer is longer than %d KiB and has not ended", dial.MaxResponse>>10), dial.NotVantiq)
+	case timedOut(err) && x.heard > 0:
+		s.fail("no end of the answer within "+x.Timeout.String(), "something listens there and talks, but does not answer the upgrade: "+dial.NotVantiq)
 	case timedOut(err):
 		s.fail(x.reason(err), "something listens there and says nothing: "+dial.NotVantiq)
 	case x.certificateShown:
@@ -49,6 +57,7 @@ func (x *examination) upgrade(ctx context.Context, c net.Conn) (*link, *http.Res
 	bounded := &boundedConn{Conn: c, left: dial.MaxResponse}
 	ws, response, err := x.dialer.Upgrade(wait, bounded)
 	if err != nil {
+		x.heard = dial.MaxResponse - bounded.left
 		return nil, response, err
 	}
 	bounded.left = -1
@@ -97,18 +106,23 @@ var (
 )
 
 // words returns the beginning of what a response says to people.
-func words(response *http.Response) string {
+func (x *examination) words(response *http.Response) string {
 	if _, err := response.Location(); err == nil {
 		return "" // that has been said
 	}
-	body, _ := io.ReadAll(io.LimitReader(response.Body, 1024))
+	const kept = 1024 // of a body, by gorilla
+	body, _ := io.ReadAll(io.LimitReader(response.Body, kept))
 	text := string(body)
 	if strings.Contains(response.Header.Get("Content-Type"), "html") || strings.HasPrefix(strings.TrimSpace(text), "<") {
-		text = tag.ReplaceAllString(unseen.ReplaceAllString(text, " "), " ")
+		text = html.UnescapeString(tag.ReplaceAllString(unseen.ReplaceAllString(text, " "), " "))
 	}
-	text = strings.Join(strings.Fields(text), " ")
+	text = strings.ToValidUTF8(text, "")
+	if len(body) == kept {
+		text += "…"
+	}
+	text = strings.Join(strings.Fields(x.foreign(text)), " ")
 	const limit = 160
-	if runes := []rune(strings.ToValidUTF8(text, "")); len(runes) > limit {
+	if runes := []rune(text); len(runes) > limit {
 		text = string(runes[:limit]) + "…"
 	}
 	server := response.Header.Get("Server")

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -28,9 +29,9 @@ func (x *examination) presentToken(ctx context.Context, s *Step, l *link) {
 	case err != nil:
 		s.fail(x.lost(err), "a connector tries again; if it stays so: "+dial.NotVantiq)
 	case ofTheMoment(refused.Status):
-		s.fail("Vantiq answered with "+refused.Error(), "that is not about the token: try again later, a connector does")
+		s.fail("Vantiq answered with "+x.refusal(refused).Error(), "that is not about the token: try again later, a connector does")
 	default:
-		s.fail("Vantiq rejected the token: "+refused.Error(),
+		s.fail("Vantiq rejected the token: "+x.refusal(refused).Error(),
 			"check authToken, or create a new access token in the source's namespace; one of another server is of no use here")
 	}
 }
@@ -42,8 +43,12 @@ func ofTheMoment(status int) bool {
 
 // lost says how a link was lost.
 func (x *examination) lost(err error) string {
-	if text := farewell(err); text != "" {
+	var alien *alienError
+	switch text := x.farewell(err); {
+	case text != "":
 		return text
+	case errors.As(err, &alien):
+		return "the server says something that is not the protocol: " + x.foreign(alien.Error())
 	}
 	return "the link was lost: " + x.reason(err)
 }
@@ -113,7 +118,7 @@ func (x *examination) connectSource(ctx context.Context, s *Step, l *link, sourc
 		case err == nil && config != nil && !config.HasConfig:
 			s.fail("Vantiq sent a configureExtension without a configuration", "save the source's configuration in Vantiq again")
 		case err == nil && config != nil:
-			s.ok(fmt.Sprintf("connects in %s; its configuration has %s", short(time.Since(began)), outline(config.Config)))
+			s.ok(fmt.Sprintf("connects in %s; its configuration has %s", short(time.Since(began)), x.outline(config.Config)))
 			if refusals > 0 {
 				s.Detail += fmt.Sprintf("; refused %s before, while it was being redeployed", count(refusals, "time", "times"))
 			}
@@ -126,14 +131,14 @@ func (x *examination) connectSource(ctx context.Context, s *Step, l *link, sourc
 			}
 			fallthrough
 		case timedOut(err) && last != nil:
-			s.fail(fmt.Sprintf("still being redeployed after %s: %v", x.Timeout, last), "Vantiq refuses it for a moment after each change of its "+
+			s.fail(fmt.Sprintf("still being redeployed after %s: %v", x.Timeout, x.refusal(last)), "Vantiq refuses it for a moment after each change of its "+
 				"configuration, and a connector waits for that to end; if it does not end, save the source in Vantiq again")
 		case timedOut(err):
 			s.fail("neither a configuration nor a refusal within "+x.Timeout.String(), "a connector tries again; if it stays so, look at the source in Vantiq")
 		case err != nil:
 			s.fail(x.lost(err), "a connector tries again; if it stays so, look at the source in Vantiq")
 		default:
-			s.fail("Vantiq refused to connect it: "+refused.Error(), refusalAdvice(refused)...)
+			s.fail("Vantiq refused to connect it: "+x.refusal(refused).Error(), refusalAdvice(refused)...)
 		}
 		return
 	}
@@ -152,13 +157,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // outline says how large a configuration is and what its members are called; what they hold may be secret.
-func outline(config protocol.Document) string {
+func (x *examination) outline(config protocol.Document) string {
 	size := count(len(config.Raw()), "byte", "bytes")
 	members, err := config.Map()
 	if err != nil || len(members) == 0 {
 		return size + " and no members"
 	}
-	return size + " with the members " + strings.Join(slices.Sorted(maps.Keys(members)), ", ")
+	return size + " with the members " + x.foreign(strings.Join(slices.Sorted(maps.Keys(members)), ", "))
 }
 
 // refusalAdvice guesses which refusal it is: the texts of real servers are not written down anywhere.
