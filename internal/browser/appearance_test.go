@@ -110,7 +110,7 @@ func TestCaptionsOfPlotsFit(t *testing.T) {
 		p.look(look{width, 900, "light"})
 		cut := value[[]string](p, `(() => {
 			$$(".plot-value").forEach((value) => { value.textContent = "1.20 s · 12.3 s" });
-			return $$(".plot figcaption *").filter((e) => e.scrollWidth > e.clientWidth && getComputedStyle(e).display !== "inline").map((e) => e.textContent);
+			return $$(".plot figcaption, .plot figcaption *").filter((e) => e.scrollWidth > e.clientWidth && getComputedStyle(e).display !== "inline").map((e) => e.textContent);
 		})()`)
 		for _, text := range cut {
 			t.Errorf("%d pixels: %s", width, text)

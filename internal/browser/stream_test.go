@@ -6,12 +6,13 @@ import (
 	"testing"
 )
 
-// published adds up what the first plot shows of each second, as a pointer that goes along it makes it tell.
+// published adds up what the first plot shows of each second, as a pointer that goes along it makes it tell. The plot must be
+// wide enough for a second to have a pixel.
 const published = `(() => {
 	const over = $(".u-over");
 	const { left, top, width } = over.getBoundingClientRect();
 	const seconds = new Map();
-	for (let x = 0.1; x < width; x += 0.2) {
+	for (let x = 0; x <= width; x++) {
 		over.dispatchEvent(new MouseEvent("mousemove", { clientX: left + x, clientY: top + 5 }));
 		seconds.set($("#plots-time").textContent, Number($(".plot-value").textContent));
 	}
@@ -22,7 +23,7 @@ const published = `(() => {
 func TestPlotsKeepWhatTheyKnowWhenTheStreamIsHeldUp(t *testing.T) {
 	s := startServe(t, "EchoSource")
 	connect(t, s, "EchoSource")
-	p := open(t, s, wide)
+	p := open(t, s, look{1000, 900, "light"})
 	p.until("it is connected", `source("EchoSource").matches(".connected")`)
 	for n := range 3 {
 		s.send(http.MethodPost, "/api/sources/EchoSource/publish", fmt.Sprintf(`{"n": %d}`, n))
@@ -40,7 +41,7 @@ func TestPlotsKeepWhatTheyKnowWhenTheStreamIsHeldUp(t *testing.T) {
 func TestPlotsBeginAnewWithAnotherVantiqdev(t *testing.T) {
 	s := startServe(t, "EchoSource")
 	first := connect(t, s, "EchoSource")
-	p := open(t, s, wide)
+	p := open(t, s, look{1000, 900, "light"})
 	p.until("it is connected", `source("EchoSource").matches(".connected")`)
 	s.send(http.MethodPost, "/api/sources/EchoSource/publish", `{"n": 1}`)
 	p.until("it is in the plot", published+` === 1`)

@@ -129,6 +129,10 @@ func TestWhatIsLeftOutIsSaidWhereItIsMissing(t *testing.T) {
 	p.click(".kind.notification")
 	p.shows("#select-form .outcome", "3 rows")
 	p.until("partial answers may be missing, and are not counted", `labels().filter((label) => label.startsWith("partial")).join() === "partial,partial" && rows().find((row) => row.label === "answer").body.startsWith("after partials")`)
+	p.load("queries.js")
+	if value[bool](p, `(() => { const event = {kind: "partial received", address: "of a query that was not seen"}; module.relate(event); return event.certain })()`) {
+		t.Error("partial answers are counted although the first may be missing")
+	}
 }
 
 func TestLongErrorsAreShortened(t *testing.T) {
