@@ -1,5 +1,5 @@
-// The state as the server tells it. A configuration, or a sample, stays text, laid out: as an object, JavaScript would put members whose
-// names look like integers first, and keep one of two that have the same name.
+// The state as the server tells it. A configuration, or a sample, stays text, laid out: as an object, JavaScript would put
+// members whose names look like integers first, and keep one of two that have the same name.
 
 import { lay, read } from "./json.js";
 
