@@ -374,12 +374,6 @@ var calls = []call{
 		p.without("authToken")
 		p.configure("authToken=Vantiq", `connectKWArgs={"additional_headers": {"X-Key": "the"}}`)
 	}},
-	{"a secret within a secret", "", 1, func(p *patient) {
-		p.web(func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, "no "+goodToken+", no token-", http.StatusNotFound)
-		})
-		p.configure("reconnectSecret=token-")
-	}},
 	{"a secret where the answer is cut", "", 1, func(p *patient) {
 		p.web(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")

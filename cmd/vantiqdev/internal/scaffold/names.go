@@ -3,10 +3,12 @@ package scaffold
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -29,8 +31,20 @@ func checkName(name string) error {
 	case !nameForm.MatchString(name):
 		return fmt.Errorf("NAME %q cannot name a Go module, an image and Kubernetes objects: use lower-case letters, digits, and single "+
 			"dashes between them, and begin with a letter, like %s", name, better(name))
+	case taken(name):
+		return fmt.Errorf("NAME %q is also that of the program, beside which the project has a %[1]s of its own: choose another, like "+
+			"%[1]s-connector", name)
 	}
 	return nil
+}
+
+// taken reports whether a project has something else of that name, also where upper and lower case are the same. What the
+// go command vendors is there at times.
+func taken(name string) bool {
+	entries, _ := fs.ReadDir(templates, "template")
+	return name == "vendor" || slices.ContainsFunc(entries, func(entry fs.DirEntry) bool {
+		return strings.EqualFold(strings.TrimSuffix(entry.Name(), ".tmpl"), name)
+	})
 }
 
 var (
