@@ -84,11 +84,8 @@ func TestANewProjectBuildsRunsAndIsTested(t *testing.T) {
 			}
 			w.write(name+"/go.sum", root.read("go.sum"))
 			for _, command := range []string{"gofmt -l .", "go vet ./...", "go test ./...", "go build -o " + name + " ."} {
-				words := strings.Fields(command)
-				c := exec.Command(words[0], words[1:]...)
-				c.Dir, c.Env = w.path(name), append(os.Environ(), offline...)
-				if out, err := c.CombinedOutput(); err != nil || words[0] == "gofmt" && len(out) > 0 {
-					t.Fatalf("%s: %v\n%s", command, err, out)
+				if said := w.execute(name, offline, command); strings.HasPrefix(command, "gofmt") && said != "" {
+					t.Errorf("%s: %s", command, said)
 				}
 			}
 			w.documents(name)
@@ -105,6 +102,19 @@ func TestANewProjectBuildsRunsAndIsTested(t *testing.T) {
 			}
 		})
 	}
+}
+
+// execute runs a command in a directory, and returns what it says.
+func (w workplace) execute(directory string, environment []string, command string) string {
+	w.t.Helper()
+	words := strings.Fields(command)
+	c := exec.Command(words[0], words[1:]...)
+	c.Dir, c.Env = w.path(directory), append(os.Environ(), environment...)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		w.t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return string(out)
 }
 
 var property = regexp.MustCompile(`json:"(\w+)"(?: default:"(\w+)")? jsonschema:"(.+)"`)
@@ -231,4 +241,51 @@ func TestANewProjectInAWorkspace(t *testing.T) {
 	w.write("go.work", "go 1.25.0\n")
 	w.newProject([]string{"GOWORK="}, "-no-tidy", "door-connector").ended(exitDone,
 		fmt.Sprintf("go work use .    # it lies in the workspace of %s", w.path("go.work")))
+}
+
+// A project that is made from a checkout could not become an image: the checkout is outside.
+func TestTheImageOfANewProject(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a connector")
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no make")
+	}
+	checkout, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := emptyWorkplace(t)
+	if err := os.Symlink(checkout, w.path("sdk")); err != nil {
+		t.Fatal(err)
+	}
+	w.newProject(nil, "-no-tidy", "-replace", "sdk", "door-connector").ended(exitDone)
+	w.write("door-connector/go.sum", workplace{t, checkout, ""}.read("go.sum"))
+	w.execute("door-connector", offline, "go list -deps -test ./... tool") // what "go mod tidy" would fetch
+
+	// A docker that sends what is here elsewhere, where there is no checkout, and does what the Dockerfile says there.
+	w.write("bin/docker", `#!/bin/sh -e
+echo "docker $*"
+cp -R . ../context
+rm ../sdk
+cd ../context
+eval "GOFLAGS= $(sed -n 's/^RUN CGO_ENABLED=0 \(.*\) -o .*/\1/p' deploy/Dockerfile) -o image ."
+`)
+	if err := os.Chmod(w.path("bin/docker"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := "PATH=" + w.path("bin") + string(filepath.ListSeparator) + os.Getenv("PATH")
+	said := w.execute("door-connector", append(offline, path), "make image")
+	for _, want := range []string{`"go mod vendor" copies it for the image`, "docker build -f deploy/Dockerfile -t registry.example.com/team/door-connector:1.0 ."} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it says %s, want %s", said, want)
+		}
+	}
+	w.read("context/image")
+	if _, err := os.Stat(w.path("door-connector/vendor")); err == nil {
+		t.Error("what was vendored is still there, and would be used from now on")
+	}
+	if ignored := strings.Fields(w.read("door-connector/.dockerignore")); !slices.Contains(ignored, ".git") || !slices.Contains(ignored, "/door-connector") {
+		t.Errorf("docker is sent all but %q", ignored)
+	}
 }
