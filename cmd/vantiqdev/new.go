@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -51,6 +53,8 @@ overwritten: the directory must not be there, or be empty.`,
 			if err != nil {
 				return &usageError{c.FullName(), err}
 			}
+			ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
 			s := newScreen(c.Root().Writer, c.Root().ErrWriter)
 			if err := f.write(ctx, s, p); err != nil {
 				s.complain(c.FullName(), err)
@@ -89,7 +93,7 @@ func (f newFlags) write(ctx context.Context, s *screen, p scaffold.Project) erro
 	if f.noTidy {
 		steps = append(steps, "go mod tidy")
 	} else if err := tidy(ctx, s, p.Name); err != nil {
-		return fmt.Errorf("%s is written, but without what it depends on: %w\nwhen that is mended: cd %[1]s && go mod tidy", p.Name, err)
+		return fmt.Errorf("%s is written, but without what it depends on: %w\nto fetch that: cd %[1]s && go mod tidy", p.Name, err)
 	}
 	if workspace := workspaceOf(ctx, p.Name); workspace != "" {
 		steps = append(steps, "go work use .    # it lies in the workspace of "+workspace)
@@ -101,21 +105,29 @@ func (f newFlags) write(ctx context.Context, s *screen, p scaffold.Project) erro
 	return nil
 }
 
-// tidy fetches what the project depends on.
+// tidy fetches what the project depends on. With ctx the go command ends, and what it has started.
 func tidy(ctx context.Context, s *screen, project string) error {
 	done := s.progress("fetching dependencies …")
 	began := time.Now()
 	output := s.speech(s.err)
-	c := exec.CommandContext(ctx, "go", "mod", "tidy")
+	c := exec.Command("go", "mod", "tidy")
 	c.Dir, c.Stdout, c.Stderr = project, output, output
-	err := c.Run()
-	_ = output.Close()
-	done()
+	defer done()
+	child, err := startProcess(c, output)
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		return errors.New("there is no go command; install Go")
 	case err != nil:
-		return fmt.Errorf("go mod tidy: %w, see above; the registry that \"go env GOPROXY\" names may be out of reach", err)
+		return fmt.Errorf("go mod tidy: %w", err)
+	}
+	select { // there is no telling how long it takes
+	case <-child.done:
+	case <-ctx.Done():
+		child.kill()
+		return errInterrupted
+	}
+	if code, words := child.exit(); code != 0 {
+		return fmt.Errorf("go mod tidy %s, see above; the registry that \"go env GOPROXY\" names may be out of reach", words)
 	}
 	s.say("fetched in %s", short(time.Since(began)))
 	return nil

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -234,11 +236,38 @@ func TestTheDependenciesOfANewProject(t *testing.T) {
 	w.write("sdk/program/doc.go", "package program\n\nimport _ \"example.com/nowhere\"\n")
 	c := w.newProject(offline, "-replace", "sdk", "bad")
 	c.ended(exitFailed, "example.com/nowhere", "bad is written, but without what it depends on", `the registry that "go env GOPROXY" names`,
-		"when that is mended: cd bad && go mod tidy")
+		"to fetch that: cd bad && go mod tidy")
 	w.read("bad/main.go")
 
 	w.newProject([]string{"PATH="}, "-replace", "sdk", "ugly").ended(exitFailed, "there is no go command; install Go", "cd ugly && go mod tidy")
 	w.has("bad", "good", "sdk", "ugly")
+}
+
+// A registry that says nothing: the go command would wait for long, and did so on its own.
+func TestTheFetchingForANewProjectIsInterrupted(t *testing.T) {
+	asked, hungUp := make(chan struct{}), make(chan struct{})
+	registry := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-r.Context().Done()
+		close(hungUp)
+	}))
+	defer registry.Close()
+	w := emptyWorkplace(t)
+	w.write("sdk/go.mod", "module github.com/vantiq-go/connectorsdk\n\ngo 1.25.0\n\nrequire example.com/slow v1.0.0\n")
+	w.write("sdk/cmd/vantiqdev/main.go", "package main\n\nimport _ \"example.com/slow\"\n")
+	c := w.prepare("new", "-replace", "sdk", "door-connector")
+	c.Env = append(c.Env, "GOPROXY="+registry.URL, "GOSUMDB=off", "GOFLAGS=-mod=mod", "GOWORK=off")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	c.ended(exitFailed, "door-connector is written, but without what it depends on: interrupted", "to fetch that: cd door-connector && go mod tidy")
+	<-hungUp
+	w.read("door-connector/main.go")
 }
 
 func TestANewProjectInAWorkspace(t *testing.T) {
