@@ -33,13 +33,15 @@ func newCommand() *cli.Command {
 server.config for the local Vantiq, a Dockerfile, a Kubernetes manifest, a source type, and a Makefile. It then fetches what the
 module depends on ("go mod tidy").
 
-NAME is also that of the program, the image and the Kubernetes objects: lower-case letters, digits and dashes. Nothing is
+NAME is also that of the program, the image and the Kubernetes objects: lower-case letters, digits and dashes. The type of the
+source and the member of its configuration are called after it, like DOOR and doorConfig for door-connector: for a source that is
+there already, replace them by its own in deploy/source-type.json and config.go, and wherever else they are. Nothing is
 overwritten: the directory must not be there, or be empty.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "module", Destination: &f.module, DefaultText: "NAME",
 				Usage: "the `PATH` of the Go module, like example.com/door-connector"},
 			&cli.StringFlag{Name: "source", Destination: &f.source, DefaultText: "after NAME, like DoorSource",
-				Usage: "the `NAME` of the source in Vantiq"},
+				Usage: "the name of the `SOURCE` in Vantiq; its type and its configuration are called after NAME all the same"},
 			&cli.StringFlag{Name: "replace", Destination: &f.replace,
 				Usage: "use the SDK in this `DIR`, a checkout, instead of the version that this vantiqdev is of"},
 			&cli.BoolFlag{Name: "no-tidy", Destination: &f.noTidy,
@@ -65,7 +67,7 @@ overwritten: the directory must not be there, or be empty.`,
 	}, `
 vantiqdev new door-connector                                        a directory door-connector, with all there is to a connector
 vantiqdev new -module example.com/door-connector door-connector     its Go module has a path of its own
-vantiqdev new -source com.example.FrontDoor door-connector          for a source that is there already
+vantiqdev new -source com.example.FrontDoor door-connector          its source is called so; the type is DOOR
 `)
 }
 

@@ -270,6 +270,13 @@ func TestTheFetchingForANewProjectIsInterrupted(t *testing.T) {
 	w.read("door-connector/main.go")
 }
 
+func TestTheTypeOfANewProjectFollowsItsName(t *testing.T) {
+	w := emptyWorkplace(t)
+	w.newProject(nil, "-no-tidy", "-source", "com.example.FrontDoor", "s2-connector").ended(exitDone, "source com.example.FrontDoor of type S2,")
+	w.newProject(nil, "-h").ended(exitDone, "its type and its configuration are called after NAME all the same",
+		"like DOOR and doorConfig for door-connector")
+}
+
 func TestANewProjectInAWorkspace(t *testing.T) {
 	w := emptyWorkplace(t)
 	w.write("go.work", "go 1.25.0\n")
