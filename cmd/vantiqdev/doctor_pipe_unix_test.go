@@ -53,9 +53,6 @@ func TestDoctorIsInterruptedWhileItReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = writer.Close() }()
-	if err := c.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
+	c.stop(os.Interrupt)
 	c.ended(exitFailed, "✗ configuration   interrupted", "– health port     not reached")
 }

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,99 +24,6 @@ import (
 	"github.com/vantiq-go/connectorsdk/protocol"
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
-
-// Every secret of these tests ends like this, so that it is easily found where it must not be.
-const hush = "that-nobody-may-see"
-
-const (
-	goodToken   = "token-" + hush
-	wrongToken  = "wrong-token-" + hush
-	fixedSecret = "secret-" + hush
-	password    = "pass word-" + hush
-)
-
-// A patient is a directory with a configuration, which doctor examines.
-type patient struct {
-	*testing.T
-	lines []string // of server.config
-	file  string
-}
-
-// configure adds lines to the configuration, which has what is required but for the targetServer.
-func (p *patient) configure(lines ...string) { p.lines = append(p.lines, lines...) }
-
-// target sets the targetServer.
-func (p *patient) target(url string) { p.configure("targetServer=" + url) }
-
-// value returns what a property was set to last.
-func (p *patient) value(name string) (value string) {
-	for _, line := range p.lines {
-		if after, ok := strings.CutPrefix(line, name+"="); ok {
-			value = after
-		}
-	}
-	return value
-}
-
-// without removes a property.
-func (p *patient) without(name string) {
-	var kept []string
-	for _, line := range p.lines {
-		if !strings.HasPrefix(line, name+"=") {
-			kept = append(kept, line)
-		}
-	}
-	p.lines = kept
-}
-
-// write writes a file beside the configuration and returns its name.
-func (p *patient) write(name, text string) string {
-	p.Helper()
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		p.Fatal(err)
-	}
-	return name
-}
-
-// vantiq starts a local Vantiq with a source EchoSource, and makes it the targetServer.
-func (p *patient) vantiq(options ...vantiqtest.Option) (*vantiqtest.Server, *vantiqtest.Source) {
-	server := vantiqtest.NewServer(append(options, vantiqtest.WithToken(goodToken))...)
-	p.Cleanup(server.Close)
-	p.target(server.URL())
-	return server, server.Source("EchoSource", map[string]any{"general": map[string]any{"password": password}, "prefix": "> "})
-}
-
-// listen calls serve with each connection to a port, and returns the address. The connections are closed at the end.
-func (p *patient) listen(serve func(net.Conn)) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		p.Fatal(err)
-	}
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			p.Cleanup(func() { _ = c.Close() })
-			serve(c)
-		}
-	}()
-	p.Cleanup(func() {
-		_ = listener.Close()
-		<-over
-	})
-	return listener.Addr().String()
-}
-
-// web starts an HTTP server, and makes it the targetServer.
-func (p *patient) web(handle http.HandlerFunc) {
-	server := httptest.NewServer(handle)
-	p.Cleanup(server.Close)
-	p.target(server.URL)
-}
 
 // A call is a command line in a situation.
 type call struct {
@@ -626,10 +532,7 @@ func TestDoctorIsInterrupted(t *testing.T) {
 	w.configure("https://" + p.listen(func(net.Conn) {}))
 	c := w.start("doctor", "-timeout", "5m")
 	c.stdout.await(t, "✓ TCP")
-	if err := c.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
+	c.stop(os.Interrupt)
 	c.ended(exitFailed)
 	directory, err := filepath.EvalSymlinks(w.directory)
 	if err != nil {
@@ -666,111 +569,3 @@ func TestDoctorNamesTheProxyOfTheEnvironment(t *testing.T) {
 		})
 	}
 }
-
-// askNameServer lets names be looked up at a name server that gives these answers; nil is none.
-func askNameServer(p *patient, answerTo func(query []byte) []byte) {
-	server, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		p.Fatal(err)
-	}
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		query := make([]byte, 1500)
-		for {
-			n, from, err := server.ReadFrom(query)
-			if err != nil {
-				return
-			}
-			if answer := answerTo(query[:n]); answer != nil {
-				_, _ = server.WriteTo(answer, from)
-			}
-		}
-	}()
-	before := net.DefaultResolver
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", server.LocalAddr().String())
-	}}
-	p.Cleanup(func() {
-		net.DefaultResolver = before
-		_ = server.Close()
-		<-over
-	})
-}
-
-// noSuchName returns the answer NXDOMAIN to a DNS query.
-func noSuchName(query []byte) []byte {
-	const header = 12
-	end := header
-	for end < len(query) && query[end] != 0 { // the labels of the name
-		end += int(query[end]) + 1
-	}
-	end += 1 + 4 // the empty label, type and class
-	if end > len(query) {
-		return nil
-	}
-	answer := bytes.Clone(query[:end])
-	copy(answer[2:], []byte{0x81, 0x83, 0, 1, 0, 0, 0, 0, 0, 0}) // a response: no such name; one question, nothing else
-	return answer
-}
-
-// proxy starts an HTTP proxy that knows a user, and returns its address.
-func (p *patient) proxy() string {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Set("Authorization", r.Header.Get("Proxy-Authorization"))
-		if _, given, _ := r.BasicAuth(); given != password {
-			http.Error(w, "who are you?", http.StatusProxyAuthRequired)
-			return
-		}
-		forward(w, r.Host)
-	}))
-	p.Cleanup(server.Close)
-	return strings.TrimPrefix(server.URL, "http://")
-}
-
-// forward connects the client of an HTTP request to an address.
-func forward(w http.ResponseWriter, address string) {
-	there, err := net.Dial("tcp", address)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
-	}
-	defer there.Close()
-	here, _, err := w.(http.Hijacker).Hijack()
-	if err != nil {
-		return
-	}
-	defer here.Close()
-	_, _ = fmt.Fprint(here, "HTTP/1.1 200 OK\r\n\r\n")
-	join(here, there)
-}
-
-// join copies both ways until both connections have ended.
-func join(a, b net.Conn) {
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		pour(a, b)
-	}()
-	pour(b, a)
-	<-over
-}
-
-// pour copies from one connection to the other until it ends, and passes that on.
-func pour(to, from net.Conn) {
-	buffer := make([]byte, 4096)
-	for {
-		n, err := from.Read(buffer)
-		if n > 0 {
-			_, _ = to.Write(buffer[:n])
-		}
-		if err != nil {
-			if c, ok := to.(*net.TCPConn); ok && !errors.Is(err, net.ErrClosed) {
-				_ = c.CloseWrite()
-			}
-			return
-		}
-	}
-}
-
-func escaped(text string) string { return strings.ReplaceAll(text, " ", "%20") }

@@ -28,23 +28,23 @@ type local struct {
 // observed after the console has taken note of it.
 func startLocal(s *screen, listener, consoleListener net.Listener, n namespace, observe func(vantiqtest.Event)) *local {
 	l := &local{screen: s, served: make(chan error, 1)}
-	options := []vantiqtest.Option{vantiqtest.WithListener(listener)}
-	if consoleListener == nil {
-		l.server = vantiqtest.NewServer(append(options, vantiqtest.WithObserver(observe))...)
-		l.server.InterceptUpgrade(refusePages)
-		l.apply(n)
-		return l
-	}
 	traffic := console.NewTraffic()
-	l.server = vantiqtest.NewServer(append(options, vantiqtest.WithObserver(func(e vantiqtest.Event) {
-		traffic.Observe(e)
-		observe(e)
-	}))...)
-	l.console = console.New(l.server, traffic, consoleListener)
-	l.apply(n)
-	l.server.InterceptUpgrade(l.console.Redirect)
+	l.server = vantiqtest.NewServer(
+		vantiqtest.WithListener(listener),
+		vantiqtest.WithToken(n.tokens[0]), // from the first link on; the others come with the sources
+		vantiqtest.WithObserver(func(e vantiqtest.Event) {
+			if consoleListener != nil {
+				traffic.Observe(e)
+			}
+			observe(e)
+		}))
 	l.server.InterceptUpgrade(refusePages)
-	go func() { l.served <- l.console.Serve() }()
+	if consoleListener != nil {
+		l.console = console.New(l.server, traffic, consoleListener)
+		l.server.InterceptUpgrade(l.console.Redirect)
+		go func() { l.served <- l.console.Serve() }()
+	}
+	l.apply(n)
 	return l
 }
 

@@ -96,6 +96,15 @@ func (w workplace) run(args ...string) tool {
 	return c
 }
 
+// stop sends it a signal, and returns when it has ended.
+func (c tool) stop(signal os.Signal) {
+	c.t.Helper()
+	if err := c.Process.Signal(signal); err != nil {
+		c.t.Fatal(err)
+	}
+	_ = c.Wait()
+}
+
 // connector returns the part of a command line that names a connector that goes wrong.
 func connectorThat(t *testing.T, behaviour string, args ...string) []string {
 	return append([]string{executable(t), "as-connector", behaviour}, args...)

@@ -261,10 +261,7 @@ func TestTheFetchingForANewProjectIsInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-asked
-	if err := c.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
+	c.stop(os.Interrupt)
 	c.ended(exitFailed, "door-connector is written, but without what it depends on: interrupted", "to fetch that: cd door-connector && go mod tidy")
 	<-hungUp
 	w.read("door-connector/main.go")

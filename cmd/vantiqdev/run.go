@@ -114,12 +114,12 @@ func (f *runFlags) complete(c *cli.Command) error {
 		return errors.New("-once and -watch exclude each other")
 	}
 	f.given = c.IsSet
-	return f.takeSurroundings(c.IsSet)
+	return f.takeSurroundings()
 }
 
 // takeSurroundings takes from PROGRAM's directory what the command line leaves open: its server.config, which is then
-// also where it runs, and its samples. Given tells which flags there were.
-func (f *runFlags) takeSurroundings(given func(string) bool) error {
+// also where it runs, and its samples.
+func (f *runFlags) takeSurroundings() error {
 	directory := f.argument
 	if info, err := os.Stat(directory); err != nil || !info.IsDir() {
 		return nil //nolint:nilerr // it is an executable, or find says what is wrong with it
@@ -144,13 +144,13 @@ func (f *runFlags) takeSurroundings(given func(string) bool) error {
 		{"publish", file.Publish, &f.sample.publish},
 		{"query", file.Query, &f.sample.query},
 	} {
-		if member.text != nil && !given(member.name) {
+		if member.text != nil && !f.given(member.name) {
 			if err := member.flag.Set(string(member.text)); err != nil {
 				return err // readDevFile has checked it
 			}
 		}
 	}
-	if !given("expect-notification") && !given("config-json") && !given("publish") {
+	if !f.given("expect-notification") && !f.given("config-json") && !f.given("publish") {
 		f.expectNotification = file.ExpectNotification
 	}
 	return nil

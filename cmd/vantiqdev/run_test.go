@@ -199,10 +199,7 @@ func TestRunGoesOnUntilCtrlC(t *testing.T) {
 			t.Parallel()
 			c := newWorkplace(t).start(append([]string{"run"}, connectorThat(t, "is-quiet")...)...)
 			c.stdout.await(t, "the sample exchange is complete")
-			if err := c.Process.Signal(stop); err != nil {
-				t.Fatal(err)
-			}
-			_ = c.Wait()
+			c.stop(stop)
 			c.ended(0, "EchoSource  disconnected, in good order", "exited with code 0")
 		})
 	}
@@ -214,10 +211,7 @@ func TestRunGoesOnWithoutACompleteExchange(t *testing.T) {
 	}
 	c := newWorkplace(t).start(append([]string{"run"}, connectorThat(t, "fails-queries")...)...)
 	c.stdout.await(t, "goes on until Ctrl-C")
-	if err := c.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
+	c.stop(os.Interrupt)
 	c.ended(0, "the sample exchange is not complete: source EchoSource: the sample query failed")
 }
 

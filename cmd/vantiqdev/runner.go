@@ -125,7 +125,7 @@ func (r *runner) round(server *vantiqtest.Server) (again bool, err error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), r.timeout, fmt.Errorf("within %s", r.timeout))
 	flags := r.runFlags // a copy: others read the first one
-	if err := flags.takeSurroundings(r.given); err != nil {
+	if err := flags.takeSurroundings(); err != nil {
 		r.screen.show(problem, red, err.Error())
 	}
 	x := newExchange(flags)

@@ -98,10 +98,7 @@ func TestServeEndsThoughItsOutputIsHeldUp(t *testing.T) {
 	flood.ended(0)
 	w.do("publish", `{"last":true}`).ended(0)
 	seen.stdout.await(t, `{"last":true}`) // the others see everything
-	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
+	c.stop(syscall.SIGTERM)
 	c.ended(0)
 }
 
@@ -129,10 +126,7 @@ func TestRunWatchTakesAnExecutableThatIsWrittenAnew(t *testing.T) {
 	write(0o600, "second")
 	write(0o700, "third")
 	c.stdout.await(t, "│ third")
-	if err := c.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
+	c.stop(syscall.SIGHUP)
 	c.ended(0)
 }
 
@@ -153,9 +147,6 @@ func TestRunTakesTheSamplesAgain(t *testing.T) {
 	w.write("text.txt", "two")
 	c.stdout.await(t, "ready two")
 	c.stdout.await(t, `PUBLISH {"n":2}`)
-	if err := c.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
+	c.stop(os.Interrupt)
 	c.ended(0)
 }

@@ -56,10 +56,7 @@ func TestRunWatchStartsTheConnectorAnew(t *testing.T) {
 	w.write(".hidden.go", "package main")
 	w.writeProgram("third")
 	c.stdout.await(t, "│ third text two")
-	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
+	c.stop(syscall.SIGTERM)
 	c.ended(0, "│ third ends", ": undefined: nonsense")
 }
 
@@ -70,10 +67,7 @@ func TestRunWatchWaitsForAConnectorThatHasEnded(t *testing.T) {
 	w := newWorkplace(t)
 	c := w.start(append([]string{"run", "-watch", "-console", "off"}, connectorThat(t, "exits", "3")...)...)
 	c.stdout.await(t, "exited with code 3; it is started again when it has changed")
-	if err := c.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
+	c.stop(os.Interrupt)
 	c.ended(0)
 }
 
@@ -93,9 +87,6 @@ func TestRunFollowsItsFile(t *testing.T) {
 	w.write("vantiqdev.json", `{"config":{"n":2}}`)
 	c.stdout.await(t, "reconnect required")
 	c.stdout.await(t, `source configuration {"n":2}`)
-	if err := c.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
+	c.stop(os.Interrupt)
 	c.ended(0)
 }
