@@ -25,8 +25,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// brief are settings with which a run is over soon.
-var brief = settings{rounds: 1, time: 20 * time.Millisecond, idle: time.Millisecond, settle: time.Millisecond, sources: 2}
+// brief are settings with which a run is over soon, though not before a peer on a busy machine hears that it has begun.
+var brief = settings{rounds: 1, time: 200 * time.Millisecond, idle: time.Millisecond, settle: time.Millisecond, sources: 2}
 
 func TestEveryKindInProcessesOfItsOwn(t *testing.T) {
 	seen := map[job.Kind]bool{}

@@ -18,7 +18,7 @@ type acks struct {
 	credits int  // acknowledgements since the window last changed
 
 	seen    bool      // this connection has had an acknowledgement
-	heardAt time.Time // when the last status came, or the session began
+	heardAt time.Time // when the last status came, or the session began; later by as long as nobody read
 	blind   bool      // the server does not acknowledge at all: nothing is awaited
 
 	settling *settling // not nil after an error status, until it is clear what it meant
@@ -383,10 +383,7 @@ func (a *acks) silence(now, ponged time.Time, pings bool) (verdict, time.Time) {
 	if a.settling != nil {
 		return judge(now, a.heardAt.Add(settleSilence), nowSettled)
 	}
-	since, waiting := a.oldest()
-	if a.heardAt.After(since) {
-		since = a.heardAt
-	}
+	since, waiting := a.silentSince()
 	switch {
 	case a.answers > maxUnanswered:
 		return replaceLink, time.Time{}
@@ -409,6 +406,26 @@ func judge(now, due time.Time, v verdict) (verdict, time.Time) {
 		return waitOn, due
 	}
 	return v, time.Time{}
+}
+
+// silentSince returns since when no status has come, though one is awaited.
+func (a *acks) silentSince() (since time.Time, waiting bool) {
+	since, waiting = a.oldest()
+	if a.heardAt.After(since) {
+		since = a.heardAt
+	}
+	return since, waiting
+}
+
+// unread leaves a time in which nobody read out of the silence: statuses may have been among what was not read.
+func (a *acks) unread(from, to time.Time) {
+	since, _ := a.silentSince()
+	if from.Before(since) {
+		from = since
+	}
+	if to.After(from) {
+		a.heardAt = since.Add(to.Sub(from))
+	}
 }
 
 // serveBlind stops waiting for acknowledgements: whatever is written counts as delivered. It settles what is in flight.

@@ -13,8 +13,8 @@ func (in *inbound) publish(l *link, frame []byte) {
 		return
 	}
 	if place == noPlace || place == noPlaceLeft {
-		l.hold(true)
-		defer l.hold(false)
+		l.hold()
+		defer l.release()
 	}
 	stall := time.NewTimer(stalled)
 	defer stall.Stop()
@@ -63,8 +63,8 @@ func (in *inbound) trickle(l *link, size int) {
 	if !pauses {
 		return
 	}
-	l.hold(true)
-	defer l.hold(false)
+	l.hold()
+	defer l.release()
 	pause := time.NewTimer(in.debt)
 	defer pause.Stop()
 	in.debt = 0

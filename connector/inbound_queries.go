@@ -97,8 +97,8 @@ func (in *inbound) awaitAnswers(l *link) {
 	if !in.c.out.overwhelmed() {
 		return
 	}
-	l.hold(true)
-	defer l.hold(false)
+	l.hold()
+	defer l.release()
 	for in.mayAnswer(); in.c.out.overwhelmed(); { // first: relieve nudges only when it knows that answers wait
 		select {
 		case <-in.room:

@@ -54,7 +54,7 @@ type link struct {
 	nextTick time.Time
 	pings    uint64    // how many were sent; the payload of the last
 	pingedAt time.Time // when it was written
-	held     bool      // the reader waits for room in a queue: silence then says nothing
+	heldAt   time.Time // since when the reader, who alone sets it, waits for room in a queue, or zero: silence then says nothing
 }
 
 // A linkOwner is the source connection, as its link sees it.
@@ -62,10 +62,12 @@ type linkOwner interface {
 	// acknowledged is called by the reader when so many statuses have come that report a success.
 	acknowledged(l *link, n int)
 	// received is called by the reader with each message that is not part of the handshake. It may block, which holds
-	// the peer back; it calls hold around that.
+	// the peer back; it calls hold and release around that.
 	received(l *link, m protocol.Message)
 	// published is called by the reader with each publish, which is not decoded. It may block as received does.
 	published(l *link, frame []byte)
+	// unread is called by the reader when it reads on after it was held up.
+	unread(l *link, from, to time.Time)
 	// superseded is called by the reader when Vantiq wants a new session: what comes behind is not the old one's.
 	superseded(l *link)
 	// malformed is called by the reader with what is wrong with a message of so many bytes.

@@ -159,18 +159,29 @@ func (l *link) isServing() bool {
 	return l.serving
 }
 
-// hold tells that the reader has begun or ceased to wait for room: meanwhile the peer's silence means nothing.
-func (l *link) hold(held bool) {
+// hold is called by the reader when it begins to wait for room, if it does not already: until release, the peer's silence
+// means nothing.
+func (l *link) hold() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held = held
-	if !held {
-		l.conn.heardNow()
+	if l.heldAt.IsZero() {
+		l.heldAt = time.Now()
 	}
+}
+
+func (l *link) release() {
+	if !l.isHeld() {
+		return
+	}
+	l.owner.unread(l, l.heldAt, time.Now()) // first: whoever no longer sees it held must know of this
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heldAt = time.Time{}
+	l.conn.heardNow()
 }
 
 func (l *link) isHeld() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.held
+	return !l.heldAt.IsZero()
 }

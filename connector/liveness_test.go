@@ -103,3 +103,37 @@ func TestAPeerThatDiesWhileTheReaderIsHeldUpIsNoticedAfterwards(t *testing.T) {
 		w.expect(t, map[string]time.Duration{"given up": 28 * time.Second})
 	})
 }
+
+// So is the silence in which no acknowledgement comes: it may have been among what was not read.
+func TestWhileTheReaderIsHeldUpNoAcknowledgementIsMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		b := setUp(t, nil, connector.Options{PublishQueue: 1})
+		handlers := echo()
+		handlers.Publish = waitFor(release)
+		b.connect(handlers)
+		b.must(b.acknowledged())
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
+		b.must(b.conn.SendNotification(b.soon(), object{"n": 0}))
+		b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
+		pass(9 * time.Second)
+		close(release)
+		pass(9 * time.Second)
+		if s := b.conn.Stats(); s.Reconnects != 0 {
+			t.Errorf("the link was given up after less than ten seconds of reading: %+v", s)
+		}
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{})
+		b.must(b.conn.Flush(b.soon()))
+		if s := b.conn.Stats(); s.Reconnects != 0 || s.Resent != 0 {
+			t.Errorf("stats %+v", s)
+		}
+
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{None: true})
+		b.must(b.conn.SendNotification(b.soon(), object{"n": 1}))
+		pass(10*time.Second - 1)
+		if s := b.conn.Stats(); s.Reconnects != 0 {
+			t.Errorf("the link was given up too early: %+v", s)
+		}
+		b.session(2)
+	})
+}

@@ -139,6 +139,15 @@ func (o *outbound) tick(l *link, now time.Time) time.Time {
 	return next
 }
 
+// unread takes note that nobody read what came on l between two times.
+func (o *outbound) unread(l *link, from, to time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.link == l {
+		o.acks.unread(from, to)
+	}
+}
+
 // pong takes note that a ping sent at that time has been answered.
 func (o *outbound) pong(l *link, sent time.Time) {
 	o.mu.Lock()

@@ -325,6 +325,8 @@ func (c *SourceConnection) written(l *link, b *batch, err error) {
 	c.in.relieve()
 }
 
+func (c *SourceConnection) unread(l *link, from, to time.Time) { c.out.unread(l, from, to) }
+
 func (c *SourceConnection) ponged(l *link, sent time.Time) { c.out.pong(l, sent) }
 
 func (c *SourceConnection) tick(l *link, now time.Time) time.Time { return c.out.tick(l, now) }
