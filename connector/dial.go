@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/vantiq-go/connectorsdk/internal/dial"
+	"github.com/vantiq-go/connectorsdk/internal/shown"
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
@@ -17,9 +18,10 @@ import (
 type dialer struct {
 	dial.Dialer
 	writeTimeout time.Duration
+	redact       func(string) string
 }
 
-func newDialer(o *Options) *dialer {
+func newDialer(o *Options, redact func(string) string) *dialer {
 	address, _ := protocol.TargetURL(o.TargetServer) // checked by validate
 	target, _ := url.Parse(address)
 	writeTimeout := o.HandshakeTimeout
@@ -37,6 +39,7 @@ func newDialer(o *Options) *dialer {
 			WriteBuffers:    o.Group.writeBuffers(o.MaxOutbound),
 		},
 		writeTimeout: writeTimeout,
+		redact:       redact,
 	}
 }
 
@@ -48,7 +51,7 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *conn, error) {
 		return under
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("connecting to %s: %w", d.Target.Redacted(), tame(err))
+		return nil, nil, fmt.Errorf("connecting to %s: %w", shown.URL(d.Target.String()), retell(err, d.redact(err.Error())))
 	}
 	under.gather()
 	return ws, under, nil
@@ -72,8 +75,10 @@ func impatiently(open dialFunc, timeout time.Duration) dialFunc {
 }
 
 // tame returns an error whose text can be printed, and is not long: a server, a proxy or a certificate may have a word in it.
-func tame(err error) error {
-	text := err.Error()
+func tame(err error) error { return retell(err, err.Error()) }
+
+// retell does so with another text for it.
+func retell(err error, text string) error {
 	const limit = 1000
 	if len(text) > limit {
 		text = text[:limit] + "…"

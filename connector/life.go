@@ -172,7 +172,7 @@ func (c *SourceConnection) establish(ctx context.Context) (*link, time.Duration,
 	var ws *websocket.Conn
 	var under *conn
 	err = errDialGone // unless it returns
-	c.options.Group.workers.do(func() { ws, under, err = newDialer(c.options).dial(handshake) })
+	c.options.Group.workers.do(func() { ws, under, err = newDialer(c.options, c.redact).dial(handshake) })
 	if err != nil {
 		c.options.Group.failed.Store(true)
 		return nil, 0, err

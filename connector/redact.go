@@ -3,17 +3,25 @@ package connector
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 
+	"github.com/vantiq-go/connectorsdk/internal/shown"
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
 // secrets are what must not be printed: Vantiq, a handler or the network may repeat it in a text of theirs.
 func (c *SourceConnection) secrets() []protocol.Secret {
 	secrets := []protocol.Secret{c.options.AuthToken, c.options.ReconnectSecret}
+	const least = 6 // shorter values are words of our own as well
+	for _, value := range shown.Secrets(c.options.TargetServer, c.options.Header, least) {
+		secrets = append(secrets, protocol.Secret(value))
+	}
 	if presented := c.presented.Load(); presented != nil { // from AuthTokenFile
 		secrets = append(secrets, *presented)
 	}
+	// The longest first: one may hold another, and would not be found without that.
+	slices.SortFunc(secrets, func(a, b protocol.Secret) int { return len(b) - len(a) })
 	return secrets
 }
 

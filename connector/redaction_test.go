@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,6 +120,35 @@ func TestATokenThatTheServerRepeatsIsNotShown(t *testing.T) {
 					}
 				})
 			})
+		}
+	}
+}
+
+// Neither the query of the target nor the header is shown, even when the server repeats it.
+func TestWhatOpensTheWebSocketIsNotShown(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "https://elsewhere.example.com"+r.RequestURI+"&for="+r.FormValue("key")+"&with="+r.Header.Get("X-Password"))
+		w.WriteHeader(http.StatusFound)
+	}))
+	defer server.Close()
+	log, causes := &record{}, &journal{}
+	conn, err := connector.New("EchoSource", connector.Options{
+		TargetServer:          server.URL + "/?token=hunter2&key=my%20hunter3",
+		AuthToken:             "local-token",
+		Header:                http.Header{"X-Password": {"hunter4"}},
+		FailOnConnectionError: true,
+		Logger:                log.logger(),
+		Hooks:                 []connector.Hook{onState(func(_, _ connector.State, cause error) { causes.add(fmt.Sprint(cause)) })},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = conn.Run(t.Context())
+	for what, text := range map[string]string{
+		"the log": log.String(), "LastError": conn.Stats().LastError, "what Run returned": fmt.Sprint(err), "what hooks are told": fmt.Sprint(causes.all()),
+	} {
+		if strings.Contains(text, "hunter") || !strings.Contains(text, "/websocket?[redacted]") || !strings.Contains(text, "elsewhere") {
+			t.Errorf("%s:\n%s", what, text)
 		}
 	}
 }

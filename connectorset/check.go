@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/vantiq-go/connectorsdk/internal/shown"
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
@@ -38,8 +39,8 @@ func (c Config) check(bad map[string]bool) (*tls.Config, []*ConfigError) {
 type reportFunc func(key, value, reason string, cause error)
 
 func (c Config) checkRequired(report reportFunc) {
-	if shown, reason := targetProblem(strings.TrimSpace(c.TargetServer)); reason != "" {
-		report("targetServer", shown, reason, nil)
+	if visible, reason := targetProblem(strings.TrimSpace(c.TargetServer)); reason != "" {
+		report("targetServer", visible, reason, nil)
 	}
 
 	switch token := strings.TrimSpace(string(c.AuthToken)); {
@@ -57,39 +58,39 @@ func (c Config) checkRequired(report reportFunc) {
 		report("sources", "", "is missing: name the sources that this connector serves, separated by commas", nil)
 	}
 	for _, name := range names {
-		if shown, reason := oddText(name); reason != "" {
-			report("sources", shown, reason, nil)
+		if visible, reason := oddText(name); reason != "" {
+			report("sources", visible, reason, nil)
 		}
 	}
 }
 
 // oddText returns what is wrong with a value that holds a line break, another control character or no valid UTF-8, and
 // as much of the value as may be shown: a file that became a single line holds the auth token further on.
-func oddText(value string) (shown, reason string) {
+func oddText(value string) (visible, reason string) {
 	odd := strings.IndexFunc(value, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError })
 	if odd < 0 {
 		return "", ""
 	}
-	shown = withoutUserInfo(value[:odd]) + "…"
+	visible = shown.URL(value[:odd]) + "…"
 	switch r, _ := utf8.DecodeRuneInString(value[odd:]); r {
 	case '\n', '\r':
-		return shown, `holds a line break: in a properties file \n is one, so write \\ for a backslash, ` +
+		return visible, `holds a line break: in a properties file \n is one, so write \\ for a backslash, ` +
 			`and give each property a line of its own`
 	case utf8.RuneError:
-		return shown, `holds bytes that are not UTF-8: save the file as UTF-8`
+		return visible, `holds bytes that are not UTF-8: save the file as UTF-8`
 	default:
-		return shown, `holds the control character ` + strconv.QuoteRune(r) + `: write \\ for a backslash`
+		return visible, `holds the control character ` + strconv.QuoteRune(r) + `: write \\ for a backslash`
 	}
 }
 
 // targetProblem returns what is wrong with a targetServer, and as much of it as may be shown. It takes the latter out of
 // the error of protocol.TargetURL.
-func targetProblem(target string) (shown, reason string) {
+func targetProblem(target string) (visible, reason string) {
 	if target == "" {
 		return "", "is missing: set it to the URL of your Vantiq server, like https://dev.vantiq.com"
 	}
-	if shown, reason := oddText(target); reason != "" {
-		return shown, reason
+	if visible, reason := oddText(target); reason != "" {
+		return visible, reason
 	}
 	_, err := protocol.TargetURL(target)
 	if err == nil {
@@ -100,8 +101,8 @@ func targetProblem(target string) (shown, reason string) {
 	if malformed != nil {
 		return "", reason
 	}
-	shown, _ = strconv.Unquote(quoted)
-	return shown, strings.TrimPrefix(reason[len(quoted):], " ")
+	visible, _ = strconv.Unquote(quoted)
+	return visible, strings.TrimPrefix(reason[len(quoted):], " ")
 }
 
 // plainText reports whether what is sent to a target leaves this machine without TLS. Names that end in .test exist in
@@ -120,6 +121,9 @@ func plainText(target string) bool {
 func (c Config) findDoubts(warn func(key, text string)) {
 	if _, again := c.sourceNames(); len(again) > 0 {
 		warn("sources", fmt.Sprintf("lists %q more than once: each source is served once", again))
+	}
+	if names, _ := c.sourceNames(); len(names) > 0 && (strings.HasPrefix(names[0], "[") || strings.HasSuffix(names[len(names)-1], "]")) {
+		warn("sources", "has brackets, which are a part of the names: remove them, a list has commas only")
 	}
 	if c.DisableSSLVerification {
 		warn(connectKWArgs, "disables TLS verification (disableSslVerification): anybody on the network can pose as Vantiq "+

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/health"
+	"github.com/vantiq-go/connectorsdk/internal/shown"
 )
 
 // A ConnectorSet owns one source connection per source, and runs, drains and stops them together. They share the health
@@ -89,7 +90,7 @@ func newSet(config Config, tlsConfig *tls.Config, o options) (*ConnectorSet, err
 	config.TLS = tlsConfig
 	draining, endDraining := context.WithCancel(context.Background())
 	s := &ConnectorSet{
-		targetServer: strings.TrimSpace(config.TargetServer),
+		targetServer: shown.URL(config.TargetServer),
 		bySource:     make(map[string]*connector.SourceConnection, len(names)),
 		probe:        config.Probe,
 		onEnd:        o.onEnd,

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vantiq-go/connectorsdk/internal/shown"
 	"github.com/vantiq-go/connectorsdk/internal/spelling"
 
 	"github.com/vantiq-go/connectorsdk/connector"
@@ -28,7 +29,7 @@ type property struct {
 
 // known lists every property but connectKWArgs, which is spread over others before these are read.
 var known = []property{
-	of("targetServer", text, func(c *Config) *string { return &c.TargetServer }).shown(withoutUserInfo),
+	of("targetServer", text, func(c *Config) *string { return &c.TargetServer }).shown(shown.URL),
 	of("authToken", secret, func(c *Config) *protocol.Secret { return &c.AuthToken }).shown(hidden),
 	of("authTokenFile", text, func(c *Config) *string { return &c.AuthTokenFile }),
 	{
@@ -59,7 +60,7 @@ var known = []property{
 			}
 			return "set"
 		},
-	}.shown(withoutUserInfo),
+	}.shown(shown.URL),
 
 	{
 		// Pings are on unless this is false. It is PingInterval's other name, and wins over it, see reader.apply.

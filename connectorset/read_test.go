@@ -235,6 +235,7 @@ func TestWarnings(t *testing.T) {
 		"disableSslVerification=yes":       `write connectKWArgs={"disableSslVerification": true}`,
 		"authtoken=hush":                   `is "authToken" meant?`,
 		"sources=A,B,A":                    `sources lists ["A"] more than once: each source is served once`,
+		"sources=[A,B]":                    `sources has brackets, which are a part of the names: remove them`,
 		"authToken=again":                  `server.config:2: authToken is set again in line 4: the last one counts`,
 		`proxy="none"`:                     `proxy is in quotes`,
 		`tcpProbeHost="localhost"`:         `tcpProbeHost is in quotes, which are part of the value: remove them`,

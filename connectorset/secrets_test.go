@@ -16,7 +16,7 @@ import (
 func secretConfig() Config {
 	return Config{
 		Options: connector.Options{
-			TargetServer:    "https://dev.vantiq.com",
+			TargetServer:    "https://dev.vantiq.com/?token=hush-query",
 			AuthToken:       "hush-token",
 			ReconnectSecret: "hush-secret",
 			Header:          http.Header{"Authorization": {"hush-header"}},
@@ -56,7 +56,7 @@ func TestNoWayOfPrintingShowsASecret(t *testing.T) {
 }
 
 func TestPrintedConfigNamesWhatIsSet(t *testing.T) {
-	const want = "Config{targetServer=https://dev.vantiq.com authToken=[redacted] sources=A reconnectSecret=[redacted] " +
+	const want = "Config{targetServer=https://dev.vantiq.com/?[redacted] authToken=[redacted] sources=A reconnectSecret=[redacted] " +
 		"tcpProbePort=0 proxy=set header Authorization=[redacted]}"
 	if got := fmt.Sprintf("%+v", secretConfig()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

@@ -184,18 +184,5 @@ func parseProxy(s string) (proxyFunc, error) {
 	return nil, fmt.Errorf("has the scheme %q: use %s", u.Scheme, proxyAccepts)
 }
 
-// withoutUserInfo shows a URL without what stands before an @: it may be a password.
-func withoutUserInfo(value string) string {
-	at := strings.LastIndexByte(value, '@')
-	if at < 0 {
-		return value
-	}
-	scheme, _, found := strings.Cut(value[:at], "://")
-	if !found {
-		return redacted + value[at:]
-	}
-	return scheme + "://" + redacted + value[at:]
-}
-
 // redacted stands for a secret, as protocol.Secret prints it.
 const redacted = "[redacted]"

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/vantiq-go/connectorsdk/internal/shown"
 )
 
 const (
@@ -19,27 +21,33 @@ var (
 	fullPath    = regexp.MustCompile(`^.*/api/v[0-9]+/wsock/websocket$`)
 	partialPath = regexp.MustCompile(`^.*/api/v[0-9]+/wsock$`)
 	schemeStart = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+
+	// A scheme that is not followed by ://. What is followed by a colon and a digit is a host of that name, with a port.
+	badScheme = regexp.MustCompile(`(?i)^(https?|wss?)(//+|:/?)(?:[^/:0-9]|$)`)
 )
 
 // TargetURL returns the WebSocket URL for a targetServer as it stands in a server.config, in the spellings that the
 // Python and the Java SDK accept: http and https stand for ws and wss, no scheme means wss, and a path that is not
 // already …/api/vN/wsock/websocket is a prefix to which /api/v1/wsock/websocket is added. The query is kept.
 //
-// An empty value, inner space, user information, a fragment, an unknown scheme and an impossible host or port are
-// errors; they show the value without its user information.
+// An empty value, inner space, user information, a fragment, a misspelt or unknown scheme and an impossible host or port
+// are errors; they show the value without user information, query and fragment.
 func TargetURL(targetServer string) (string, error) {
 	value := strings.TrimSpace(targetServer)
 	if value == "" {
 		return "", fmt.Errorf("targetServer is empty: set it to the URL of your Vantiq server, like https://dev.vantiq.com")
 	}
 	fail := func(format string, args ...any) (string, error) {
-		return "", fmt.Errorf("targetServer %q %s", withoutUserInfo(value), fmt.Sprintf(format, args...))
+		return "", fmt.Errorf("targetServer %q %s", shown.URL(value), fmt.Sprintf(format, args...))
 	}
 	if strings.ContainsAny(value, "\r\n") {
 		return fail(`holds a line break: a \n in a properties file is one; give each property its own line`)
 	}
 	if strings.ContainsFunc(value, isBlank) {
 		return fail("holds a blank or a control character: remove it")
+	}
+	if parts := badScheme.FindStringSubmatch(value); parts != nil && !schemeStart.MatchString(value) {
+		return fail("begins with %q: it should begin with %q", parts[1]+parts[2], parts[1]+"://")
 	}
 	withScheme := value
 	if !schemeStart.MatchString(value) {
@@ -103,18 +111,4 @@ func checkHost(u *url.URL) error {
 		return fmt.Errorf("has an impossible host: %w", err)
 	}
 	return nil
-}
-
-// withoutUserInfo blanks what stands before an @ in the authority: it may be a password.
-func withoutUserInfo(value string) string {
-	scheme := schemeStart.FindString(value)
-	rest := value[len(scheme):]
-	authority, path := rest, ""
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		authority, path = rest[:end], rest[end:]
-	}
-	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
-		authority = redacted + authority[at:]
-	}
-	return scheme + authority + path
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vantiq-go/connectorsdk/connectorset"
+	"github.com/vantiq-go/connectorsdk/internal/shown"
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
@@ -98,11 +99,11 @@ func loopbackAddress(server string) (string, error) {
 	if ip := net.ParseIP(host); !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
 		return "", fmt.Errorf("targetServer %s is not this machine: vantiqdev plays Vantiq itself, at a loopback address. "+
 			"Set targetServer=%s there, or in another file that you name with -config; to connect to that server, start "+
-			"the connector without vantiqdev", server, localExample)
+			"the connector without vantiqdev", shown.URL(server), localExample)
 	}
 	if u.Scheme != "ws" {
 		return "", fmt.Errorf("targetServer %s asks for TLS, which the local Vantiq does not speak: on this machine nobody "+
-			"listens in. Set targetServer=http://%s", server, u.Host)
+			"listens in. Set targetServer=http://%s", shown.URL(server), u.Host)
 	}
 	if port == "" {
 		port = "80"
@@ -116,7 +117,7 @@ func (t target) listen() (net.Listener, error) {
 	if err == nil {
 		return listener, nil
 	}
-	what := t.server + ", the targetServer of " + t.file
+	what := shown.URL(t.server) + ", the targetServer of " + t.file
 	if t.file == "" {
 		what = "at " + t.address
 	}

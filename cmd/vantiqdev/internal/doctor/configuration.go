@@ -11,6 +11,7 @@ import (
 
 	"github.com/vantiq-go/connectorsdk/connector"
 	"github.com/vantiq-go/connectorsdk/connectorset"
+	"github.com/vantiq-go/connectorsdk/internal/shown"
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
@@ -27,11 +28,8 @@ func (x *examination) readConfiguration(ctx context.Context) bool {
 		}
 		x.config, problems, warnings = r.config, r.problems, r.warnings
 		x.hide(r.config.AuthToken, r.config.ReconnectSecret)
-		x.hide(target(r.config.TargetServer).secrets()...)
-		for _, values := range r.config.Header {
-			for _, value := range values {
-				x.hide(protocol.Secret(value))
-			}
+		for _, secret := range shown.Secrets(r.config.TargetServer, r.config.Header, telling) {
+			x.hide(protocol.Secret(secret))
 		}
 		x.examineFile(s, problems)
 	}) {
@@ -110,13 +108,12 @@ func (x *examination) examineFile(s *Step, problems []*connectorset.ConfigError)
 }
 
 func (x *examination) examineValues(s *Step, problems []*connectorset.ConfigError, warnings []connectorset.Warning) {
-	server := target(x.config.TargetServer)
-	s.ok("targetServer is " + server.String())
+	s.ok("targetServer is " + shown.URL(x.config.TargetServer))
 	wrong := 0
 	for _, p := range problems {
 		if !slices.Contains(tokenKeys, p.Key) && !slices.Contains(sourceKeys, p.Key) {
 			wrong++
-			s.advise(about(p))
+			s.advise(p.Error())
 		}
 	}
 	if wrong > 0 {
@@ -127,7 +124,10 @@ func (x *examination) examineValues(s *Step, problems []*connectorset.ConfigErro
 			s.doubt(w.String())
 		}
 	}
-	s.doubt(server.doubts()...)
+	if strings.Contains(x.config.TargetServer, "?") {
+		s.doubt("targetServer has a query, which is not shown: a connector sends it along when it opens the WebSocket, where gateways write it " +
+			"into their logs. Vantiq asks for none: a token belongs in authToken")
+	}
 }
 
 func (x *examination) examineToken(s *Step, problems []*connectorset.ConfigError, warnings []connectorset.Warning) {
@@ -198,9 +198,6 @@ func (x *examination) examineSources(s *Step, problems []*connectorset.ConfigErr
 		}
 	}
 	s.ok(strings.Join(x.sources, ", "))
-	if first, last := x.sources[0], x.sources[len(x.sources)-1]; strings.HasPrefix(first, "[") || strings.HasSuffix(last, "]") {
-		s.doubt("the brackets are part of the name: remove them, a list has commas only")
-	}
 	for _, w := range warnings {
 		if slices.Contains(sourceKeys, w.Key) {
 			s.doubt(w.String())

@@ -25,7 +25,7 @@ type Options struct {
 }
 
 // Examine takes all steps, and calls report with each as soon as it is over, also with those that were not reached. It
-// returns how many have failed and how many have a warning. When ctx ends, the step that is under way fails.
+// returns how many have failed and how many have a warning. When ctx ends, the step that is under way, or else the next, fails.
 func Examine(ctx context.Context, o Options, report func(Step)) (failed, warnings int) {
 	x := &examination{Options: o, report: func(s Step) {
 		switch s.Status {
@@ -44,9 +44,10 @@ func Examine(ctx context.Context, o Options, report func(Step)) (failed, warning
 // An examination is the state of one Examine. The steps run one after the other, on its goroutine.
 type examination struct {
 	Options
-	report func(Step)
-	done   map[ID]bool
-	hidden []protocol.Secret // what no step may say
+	report      func(Step)
+	done        map[ID]bool
+	interrupted bool
+	hidden      []protocol.Secret // what no step may say
 
 	config  connectorset.Config
 	wrong   map[string]bool // properties about which there was a complaint

@@ -11,9 +11,10 @@ import (
 // A server, a proxy or a certificate may repeat a secret. What they say is said only as one of these functions returns it;
 // doctor's own words hold no secrets, and stay as they are even if one is a word like "server".
 
+const telling = 3 // shorter secrets are in every text
+
 // hide keeps secrets out of what others say.
 func (x *examination) hide(secrets ...protocol.Secret) {
-	const telling = 3 // shorter ones are in every text
 	for _, secret := range secrets {
 		if len(secret) >= telling {
 			x.hidden = append(x.hidden, secret)

@@ -204,7 +204,7 @@ func (x *examination) resolve(ctx context.Context, s *Step) {
 		slices.Sort(addresses)
 		s.ok(host + " is " + strings.Join(addresses, ", "))
 	case errors.As(err, &failure) && failure.IsNotFound:
-		s.fail(host+" is not known: "+failure.Err, target(x.config.TargetServer).misspelt(), "check targetServer for a typing error; if only a proxy knows names outside, "+
+		s.fail(host+" is not known: "+failure.Err, "check targetServer for a typing error; if only a proxy knows names outside, "+
 			"set proxy, or the environment variable HTTPS_PROXY")
 	case errors.As(err, &failure) && failure.IsTimeout, wait.Err() != nil:
 		s.fail(host+": the name server gives no answer within "+x.Timeout.String(), "is this machine connected to the network?")

@@ -99,18 +99,31 @@ func (x *examination) step(ctx context.Context, id ID, examine func(context.Cont
 }
 
 func (x *examination) stepOf(ctx context.Context, id ID, source string, examine func(context.Context, *Step)) bool {
+	s := Step{ID: id, Source: source}
 	if ctx.Err() != nil {
+		x.interrupt(s)
 		return false
 	}
-	s := Step{ID: id, Source: source}
 	began := time.Now()
 	examine(ctx, &s)
 	s.Duration = time.Since(began)
 	if ctx.Err() != nil && s.Status == Failed {
-		s.Detail, s.Advice = "interrupted", nil
+		x.interrupt(s)
+		return false
 	}
 	x.say(s)
 	return s.Status != Failed
+}
+
+// interrupt lets a step fail because the examination is to end, unless another has.
+func (x *examination) interrupt(s Step) {
+	if x.interrupted {
+		return
+	}
+	x.interrupted = true
+	s.fail("interrupted")
+	s.Advice = nil
+	x.say(s)
 }
 
 // notReached reports those of the steps that were not taken.
