@@ -43,6 +43,9 @@ func TargetURL(targetServer string) (string, error) {
 	if strings.ContainsAny(value, "\r\n") {
 		return fail(`holds a line break: a \n in a properties file is one; give each property its own line`)
 	}
+	if strings.ContainsAny(value[:1], `"'`) {
+		return fail("is in quotes, which are a part of it: remove them")
+	}
 	if strings.ContainsFunc(value, isBlank) {
 		return fail("holds a blank or a control character: remove it")
 	}

@@ -51,6 +51,8 @@ func TestTargetURLRefusesWithTheValueAndANextStep(t *testing.T) {
 		"vantiq://h":           `"vantiq://h" has the scheme "vantiq": use https`,
 		"https://h/#frag":      "holds a fragment",
 		"https://h#":           "holds a fragment",
+		`"https://h"`:          `is in quotes, which are a part of it`,
+		"'h'":                  `is in quotes`,
 		"https//h":             `"https//h" begins with "https//": it should begin with "https://"`,
 		"https:/h":             `begins with "https:/": it should`,
 		"wss:h":                `begins with "wss:": it should`,

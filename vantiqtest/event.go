@@ -16,7 +16,7 @@ type Kind string
 const (
 	LinkOpened           Kind = "link opened"           // the WebSocket is up
 	LinkClosed           Kind = "link closed"           // Err: why, as the reader saw it
-	UpgradeRefused       Kind = "upgrade refused"       // Status or Err: no WebSocket came about
+	UpgradeRefused       Kind = "upgrade refused"       // Status or Err: what was asked for was no WebSocket, or there was an obstacle
 	Validated            Kind = "validated"             // the token is valid
 	ValidateRejected     Kind = "validate rejected"     // Status, Err
 	ConnectAccepted      Kind = "connect accepted"      // followed by Configured

@@ -2,6 +2,8 @@ package vantiqtest_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -126,6 +128,15 @@ func TestRefusedUpgradeIsObserved(t *testing.T) {
 	if _, _, err := tryDial(t, server, nil); err == nil {
 		t.Error("the upgrade succeeded")
 	}
+	probe, err := net.Dial("tcp", strings.TrimPrefix(server.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := probe.(*net.TCPConn).CloseWrite(); err != nil { // it asks for nothing
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, probe) // until it is gone
+	_ = probe.Close()
 	server.Close()
 	if len(seen.events) != 1 || seen.events[0].Kind != vantiqtest.UpgradeRefused || seen.events[0].Status != 502 {
 		t.Errorf("saw %+v", seen.events)

@@ -100,7 +100,10 @@ func (l *Link) serve() {
 	if err == nil && !l.open() {
 		err = errLinkEnded
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errNothingSaid):
+		return
+	case err != nil:
 		refused := Event{Kind: UpgradeRefused, Link: l.id, Err: err}
 		var status refusal
 		if errors.As(err, &status) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,6 +31,9 @@ const (
 	readBuffer      = 8 << 10
 )
 
+// errNothingSaid ends a connection that was closed again at once: a probe's, or one that a browser opened in advance.
+var errNothingSaid = errors.New("nothing was asked")
+
 // endpoint is where the server speaks WebSocket; everything else is not found.
 var endpoint = regexp.MustCompile(`^.*/api/v[0-9]+/wsock/websocket$`)
 
@@ -46,7 +50,10 @@ func (l *Link) upgrade() (*websocket.Conn, error) {
 	}
 	reader := bufio.NewReaderSize(l.writer.conn, readBuffer)
 	request, err := http.ReadRequest(reader)
-	if err != nil {
+	switch {
+	case err == io.EOF: //nolint:errorlint // and not what wraps it: no byte has come
+		return nil, errNothingSaid
+	case err != nil:
 		return nil, fmt.Errorf("HTTP request: %w", err)
 	}
 	_ = l.raw.SetDeadline(time.Time{})

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/vantiq-go/connectorsdk/cmd/vantiqdev/internal/console"
 )
 
 // A client asks the console of a local Vantiq that runs in another process.
@@ -79,6 +81,10 @@ func (f *findFlags) find(ctx context.Context) (*client, error) {
 		return nil, fmt.Errorf("no local Vantiq answers at %s: %w", c.server, err)
 	}
 	_ = response.Body.Close()
+	if response.Header.Get("Server") == console.Name { // it was given instead of the local Vantiq's address
+		c.console = c.server
+		return c, nil
+	}
 	location, err := url.Parse(response.Header.Get("Location"))
 	if response.StatusCode != http.StatusTemporaryRedirect || err != nil || !isLoopback(location.Hostname()) {
 		return nil, fmt.Errorf("what answers at %s has no console of vantiqdev (it says %s): was it started with -console off, or is "+

@@ -342,6 +342,10 @@ var calls = []call{
 			}
 		})
 	}},
+	{"source taken for good", "-connect", 1, func(p *patient) {
+		server, source := p.vantiq()
+		runConnector(p, server, source)
+	}},
 	{"reactivation window", "-connect -timeout 1s", 1, func(p *patient) {
 		_, source := p.vantiq()
 		source.Reactivating(1000)

@@ -104,6 +104,9 @@ func printHelp(out io.Writer, _ string, data any) {
 			fmt.Fprintf(&text, "\t%-11s %s\n", command.Name, command.Usage)
 		}
 		fmt.Fprintf(&text, "\n%q says more about one of them.\n", name+" COMMAND -h")
+		if c.Version != "" {
+			fmt.Fprintf(&text, "%q says which version this is.\n", name+" -version")
+		}
 	} else if flags := c.VisibleFlags(); len(flags) > 0 {
 		text.WriteString("\nFlags:\n\n")
 		for _, f := range flags {

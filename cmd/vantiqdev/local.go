@@ -130,20 +130,20 @@ func (f consoleFlag) listen() (net.Listener, error) {
 		listener, err = console.Listen(fmt.Sprint("127.0.0.1:", port))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("-console: %w%s", err, adviceFor(err, f.address))
+		return nil, fmt.Errorf("-console: %w%s", err, adviceFor(err, f.address, ""))
 	}
 	return listener, nil
 }
 
-// adviceFor says what to do about an address that cannot be listened on.
-func adviceFor(err error, address string) string {
+// adviceFor says what to do about an address that cannot be listened on, and where another would have to be written.
+func adviceFor(err error, address, where string) string {
 	_, port, _ := net.SplitHostPort(address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Sprintf(": something listens there already, another vantiqdev perhaps. End it (\"lsof -i :%s\" names it), or "+
-			"choose another port", port)
+			"choose another port%s", port, where)
 	case errors.Is(err, os.ErrPermission):
-		return ": ports below 1024 need special rights: choose a higher one, like 8400"
+		return ": ports below 1024 need special rights: choose a higher one, like 8400" + where
 	}
 	return ""
 }

@@ -102,7 +102,7 @@ func TestANewProjectBuildsRunsAndIsTested(t *testing.T) {
 			if trouble := regexp.MustCompile(`(?m)^! .*|.*level=(WARN|ERROR).*`).FindString(c.stdout.String() + c.stderr.String()); trouble != "" {
 				t.Errorf("not all is well: %s", trouble)
 			}
-			w.write("vantiqdev.json", strings.Replace(w.read("vantiqdev.json"), `"publish": {"address": "127.0.0.1:8401"}`, `"publish": {}`, 1))
+			w.write("vantiqdev.json", strings.Replace(w.read("vantiqdev.json"), `"publish": {"address": "127.0.0.1:8400"}`, `"publish": {}`, 1))
 			c = w.prepare("run", "-once", "-console", "off", ".")
 			c.Env = append(c.Env, offline...)
 			_ = c.Run()

@@ -137,11 +137,14 @@ func writeTable(out io.Writer, rows []json.RawMessage) error {
 // A member of a row, as a cell shows it.
 type member struct{ name, text string }
 
-// membersOf returns the members of a JSON object, in their order.
-func membersOf(object json.RawMessage) (members []member, err error) {
-	decoder := json.NewDecoder(bytes.NewReader(object))
-	if _, err := decoder.Token(); err != nil {
+// membersOf returns the members of a row, in their order. A row that is no object has one, as the console shows it.
+func membersOf(row json.RawMessage) (members []member, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(row))
+	switch first, err := decoder.Token(); {
+	case err != nil:
 		return nil, err
+	case first != json.Delim('{'):
+		return []member{{"value", cell(row)}}, nil
 	}
 	for decoder.More() {
 		name, err := decoder.Token()

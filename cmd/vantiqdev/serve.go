@@ -139,10 +139,14 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 	return nil
 }
 
-// ownToken returns a token where nobody has said one. Where other machines reach the local Vantiq, nobody can guess it.
+// ownToken returns the token that server.config has, or else one that is made up. Where other machines reach the local Vantiq
+// it is not the one that everybody knows.
 func (f *serveFlags) ownToken(t target) string {
 	if host, _, _ := net.SplitHostPort(t.address); isLoopback(host) {
-		return defaultToken
+		return cmp.Or(t.token, defaultToken)
+	}
+	if t.token != "" && t.token != defaultToken {
+		return t.token
 	}
 	if f.invented == "" {
 		f.invented = rand.Text()
@@ -181,9 +185,22 @@ func (f *serveFlags) introduce(l *local, t target) {
 		}
 		s.say("put this into the server.config of a connector:")
 		_, _ = fmt.Fprintf(s.out, "\n    targetServer=%s\n    authToken=%s\n    sources=%s\n\n",
-			l.server.URL(), token, strings.Join(l.now.names(), ","))
+			reachable(l.server.URL(), t.address), token, strings.Join(l.now.names(), ","))
 	}
 	s.say("%s to Vantiq, %s from Vantiq; Ctrl-C ends it", toVantiq, fromVantiq)
+}
+
+// reachable returns the URL for other machines, if they can reach an address that names none.
+func reachable(own, address string) string {
+	host, port, _ := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+		return own
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return own
+	}
+	return "http://" + net.JoinHostPort(name, port)
 }
 
 func isLoopback(host string) bool {
@@ -208,7 +225,7 @@ func (f *serveFlags) target() (t target, err error) {
 		if _, _, err := net.SplitHostPort(f.listen); err != nil {
 			return t, fmt.Errorf("-listen: %w; it is HOST:PORT, like %s", err, defaultAddress)
 		}
-		t.address, t.server = f.listen, "http://"+f.listen
+		t.address, t.server = f.listen, ""
 	}
 	return t, nil
 }
@@ -227,7 +244,7 @@ func (f *serveFlags) namespace(t target) (namespace, error) {
 		n.tokens = file.Tokens
 	}
 	if len(n.tokens) == 0 {
-		n.tokens = []string{cmp.Or(t.token, f.ownToken(t))}
+		n.tokens = []string{f.ownToken(t)}
 	}
 	for _, token := range f.tokens {
 		if strings.TrimSpace(token) == "" {

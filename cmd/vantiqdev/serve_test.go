@@ -130,7 +130,9 @@ func TestServeRefusesWhatItCannotDo(t *testing.T) {
 	w.do("serve", "-console", "0.0.0.0:8401").ended(1, "-console: 0.0.0.0:8401 is not a loopback address", "SSH tunnel")
 	w.do("serve", "-console", "8401").ended(1, "it is HOST:PORT, like 127.0.0.1:8401")
 	w.serve()
-	w.do("serve").ended(1, "the local Vantiq cannot be http://127.0.0.1:"+w.port, "something listens there already", "lsof -i :"+w.port)
+	w.do("serve").ended(1, "the local Vantiq cannot be http://127.0.0.1:"+w.port+", the targetServer of ", "something listens there already",
+		"lsof -i :"+w.port, "choose another port, in targetServer there")
+	w.do("serve", "-listen", "127.0.0.1:"+w.port).ended(1, "the local Vantiq cannot be at 127.0.0.1:"+w.port, "choose another port, by -listen")
 	w.write("vantiqdev.json", `{"sources":{" ":{}}}`)
 	w.do("serve").ended(1, "vantiqdev.json: sources: a source has no name")
 }
@@ -139,7 +141,11 @@ func TestServeWarnsWhenOtherMachinesReachIt(t *testing.T) {
 	w := newWorkplace(t)
 	vantiq := w.serve("-listen", "0.0.0.0:"+w.port, "-quiet")
 	vantiq.stdout.await(t, "! other machines can reach it, by this one's address, unencrypted")
-	vantiq.stdout.await(t, "targetServer=http://127.0.0.1:"+w.port)
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vantiq.stdout.await(t, "targetServer=http://"+host+":"+w.port+"\n    authToken=… (that of ")
 }
 
 func TestCommandsWithoutALocalVantiq(t *testing.T) {
@@ -194,11 +200,27 @@ func TestQuery(t *testing.T) {
 		}
 	}
 	w.do("query", `{"empty":true}`).ended(0, "(no rows)\n")
+	_, console, _ := strings.Cut(vantiq.stdout.String(), "its console is at ")
+	console, _, _ = strings.Cut(console, "\n")
+	w.do("query", "-server", console, `{"empty":true}`).ended(0, "(no rows)\n") // it is as good as the address of the local Vantiq
 	w.do("query", `{"fail":true}`).ended(1, "vantiqdev query: not today, but tomorrow (answers.later)")
 	w.do("query", "-timeout", "100ms", `{"never":true}`).ended(1, "the connector did not answer within 100ms")
 	w.do("query", "{}", "{}").ended(2, "more than one JSON")
 	w.do("query", "[]").ended(2, "not a JSON object")
 	w.do("query", "-timeout", "0s").ended(2, "it must be more than 0")
+}
+
+// The SDK for Go sends no such rows, but others may.
+func TestRowsThatAreNoObjects(t *testing.T) {
+	var out strings.Builder
+	rows := []json.RawMessage{json.RawMessage(`7`), json.RawMessage(`"x"`), json.RawMessage(`[1,null]`), json.RawMessage(`{"n":1}`), json.RawMessage(`null`)}
+	if err := writeTable(&out, rows); err != nil {
+		t.Fatal(err)
+	}
+	const want = "value     n\n7         \nx         \n[1,null]  \n          1\nnull      \n(5 rows)\n"
+	if out.String() != want {
+		t.Errorf("got\n%q, want\n%q", &out, want)
+	}
 }
 
 func TestWatch(t *testing.T) {

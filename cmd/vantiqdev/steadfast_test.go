@@ -46,14 +46,24 @@ func TestServeFollowsAServerConfigThatComesLater(t *testing.T) {
 }
 
 func TestNobodyGuessesTheTokenWhereOthersReachIt(t *testing.T) {
-	w := newWorkplace(t)
-	if err := os.Remove(w.file()); err != nil {
-		t.Fatal(err)
-	}
-	vantiq := w.serve("-listen", "0.0.0.0:"+w.port)
-	_, token, _ := strings.Cut(vantiq.stdout.String(), "authToken=")
-	if token, _, _ = strings.Cut(token, "\n"); len(token) < 20 {
-		t.Errorf("the token is %q", token)
+	for name, prepare := range map[string]func(w workplace) error{
+		"no file": func(w workplace) error { return os.Remove(w.file()) },
+		"the one of new": func(w workplace) error {
+			w.write("server.config", "targetServer=http://127.0.0.1:8400\nauthToken="+defaultToken+"\nsources=A\n")
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorkplace(t)
+			if err := prepare(w); err != nil {
+				t.Fatal(err)
+			}
+			vantiq := w.serve("-listen", "0.0.0.0:"+w.port)
+			_, token, _ := strings.Cut(vantiq.stdout.String(), "authToken=")
+			if token, _, _ = strings.Cut(token, "\n"); len(token) < 20 || strings.Contains(token, "that of") {
+				t.Errorf("the token is %q", token)
+			}
+		})
 	}
 }
 

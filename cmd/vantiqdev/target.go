@@ -117,9 +117,9 @@ func (t target) listen() (net.Listener, error) {
 	if err == nil {
 		return listener, nil
 	}
-	what := shown.URL(t.server) + ", the targetServer of " + t.file
-	if t.file == "" {
-		what = "at " + t.address
+	what, where := "at "+t.address, ", by -listen"
+	if t.server != "" {
+		what, where = shown.URL(t.server)+", the targetServer of "+t.file, ", in targetServer there"
 	}
-	return nil, fmt.Errorf("the local Vantiq cannot be %s: %w%s", what, err, adviceFor(err, t.address))
+	return nil, fmt.Errorf("the local Vantiq cannot be %s: %w%s", what, err, adviceFor(err, t.address, where))
 }

@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// Name is what a console calls itself in the header Server.
+const Name = "vantiqdev-console"
+
 // guard lets only requests through that come from this machine's own page, or from no page at all.
 //
 // A page of another origin could otherwise act in the name of whoever visits it: by a form (which the check of the origin
@@ -17,6 +20,7 @@ func (c *Console) guard(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
+		h.Set("Server", Name)
 		h.Set("Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")

@@ -138,7 +138,7 @@ func (x *examination) connectSource(ctx context.Context, s *Step, l *link, sourc
 		case err != nil:
 			s.fail(x.lost(err), "a connector tries again; if it stays so, look at the source in Vantiq")
 		default:
-			s.fail("Vantiq refused to connect it: "+x.refusal(refused).Error(), refusalAdvice(refused)...)
+			s.fail("Vantiq refused to connect it: "+x.refusal(refused).Error(), refusalAdvice(refused, x.config.ReconnectSecret != "")...)
 		}
 		return
 	}
@@ -166,8 +166,9 @@ func (x *examination) outline(config protocol.Document) string {
 	return size + " with the members " + x.foreign(strings.Join(slices.Sorted(maps.Keys(members)), ", "))
 }
 
-// refusalAdvice guesses which refusal it is: the texts of real servers are not written down anywhere.
-func refusalAdvice(refused *protocol.StatusError) []string {
+// refusalAdvice guesses which refusal it is: the texts of real servers are not written down anywhere. HasSecret says whether a
+// reconnect secret is configured.
+func refusalAdvice(refused *protocol.StatusError, hasSecret bool) []string {
 	text := strings.ToLower(refused.Error())
 	says := func(parts ...string) bool {
 		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
@@ -176,11 +177,14 @@ func refusalAdvice(refused *protocol.StatusError) []string {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return []string{"the token may not use this source: create one in the source's namespace"}
 	case status == http.StatusConflict, says("already", "another connector", "in use"):
-		return []string{
-			"another connector has it, and keeps it: the reconnect secret of doctor is a fresh one, never the configured one",
-			"a connector with this configuration may fare better: it takes over from one that has the same reconnectSecret",
+		advice := []string{
+			"another connector has it, and keeps it",
 			"if no other connector runs, Vantiq has not noticed yet that the last one is gone: try again in a minute",
 		}
+		if hasSecret {
+			advice[0] += ": doctor does not use the configured reconnectSecret, with which a connector takes over from one that has the same"
+		}
+		return advice
 	case status == http.StatusNotFound, says("not found", "not exist", "no such", "unknown"):
 		return []string{"create the source in the namespace of the token, with a type whose base is EXTENSION; if it is there, " +
 			"compare the spelling in sources: upper and lower case count"}

@@ -97,8 +97,9 @@ func (p Project) render() (map[string][]byte, error) {
 	return files, err
 }
 
-// modulePath returns a directory as go.mod has it: in quotes if need be.
-func modulePath(directory string) string {
+// modulePath returns a directory, or one in it, as go.mod has it: in quotes if need be.
+func modulePath(directory string, within ...string) string {
+	directory = filepath.Join(append([]string{directory}, within...)...)
 	if strings.ContainsAny(directory, " \t\"'`()[]{},") || strings.Contains(directory, "//") {
 		return strconv.Quote(directory)
 	}
