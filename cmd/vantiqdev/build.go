@@ -70,6 +70,11 @@ func (r *runner) build() error {
 		return errInterrupted
 	}
 	done()
+	if r.watch { // what it consists of may have changed, and what does not build may be in what is new
+		if err := r.watchSources(); err != nil {
+			return err
+		}
+	}
 	if code, words := child.exit(); code != 0 {
 		return fmt.Errorf("%s does not build: the go command %s", r.argument, words)
 	}
@@ -79,9 +84,6 @@ func (r *runner) build() error {
 	}
 	r.program.path = path
 	r.screen.say("built in %s", short(time.Since(began)))
-	if r.watch {
-		return r.watchSources() // what it consists of may have changed
-	}
 	return nil
 }
 

@@ -26,6 +26,11 @@ func TestCommandLine(t *testing.T) {
 		{"run --on --generate-shell-completion", 0, "--once:", ""},
 		{"run . - --generate-shell-completion", 0, "", ""},
 		{"publ --generate-shell-completion", 0, "publish:", ""},
+		{"doctor -config --generate-shell-completion", 0, "", ""}, // names of files
+		{"query -source --generate-shell-completion", 0, "", ""},
+		{"wacth", 2, "", `did you mean "watch"?`},
+		{"query -sorce A", 2, "", "did you mean -source?"},
+		{"query -n", 2, "", "there is no flag -n\n"},
 		{"help run", 0, "-expect-notification", ""},
 		{"help", 0, "run a connector with a local Vantiq", ""},
 		{"bogus", 2, "", "there is no command \"bogus\"\n"},
@@ -80,6 +85,12 @@ func TestSamplesOfTheConnectorsDirectory(t *testing.T) {
 			t.Errorf("%s: %s (%v), want %s", args, got, err, want)
 		}
 	}
+	if err := os.WriteFile(directory+"/vantiqdev.json", []byte("\xef\xbb\xbf{\"publish\": {\"b\": 3}}\n\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := parseRunFlags([]string{directory}); err != nil || f.sample.publish.String() != `{"b": 3}` {
+		t.Errorf("with a byte order mark: %v (%v)", f.sample.publish, err)
+	}
 	for bad, want := range map[string]string{
 		`{"publish": [1]}`:         "publish: not a JSON object",
 		`{"publsh": {}}`:           `"publsh" means nothing here; did you mean "publish"?`,
@@ -89,6 +100,11 @@ func TestSamplesOfTheConnectorsDirectory(t *testing.T) {
 		`{"tokens": "one"}`:        "tokens must be a list of texts; what stands there is a JSON string",
 		`{"tokens": [" "]}`:        "tokens: a token is empty",
 		`{"sources": {"A": 1}}`:    "sources: A: not a JSON object",
+		`{"sources": {" A ": {}}}`: `sources: " A " is no name of a source`,
+		`{"sources": {"..": {}}}`:  `sources: ".." is no name of a source`,
+		`{"sources": {"A,B": {}}}`: `sources: "A,B" is no name of a source`,
+		"{}\n{}":                   "there is more behind the object, from line 2 on",
+		"{}\n}":                    "it is not JSON, from line 2 on",
 		`[]`:                       "the file must be a JSON object; what stands there is a JSON array",
 	} {
 		if err := os.WriteFile(directory+"/vantiqdev.json", []byte(bad), 0o600); err != nil {

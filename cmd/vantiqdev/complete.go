@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -44,6 +45,11 @@ func complete(_ context.Context, c *cli.Command) {
 	dashes := "-"
 	if strings.HasPrefix(last, "--") {
 		dashes = "--"
+	}
+	for _, f := range c.VisibleFlags() {
+		if d, ok := f.(cli.DocGenerationFlag); ok && d.TakesValue() && slices.Contains(f.Names(), strings.TrimLeft(last, "-")) {
+			return // what comes next is its value
+		}
 	}
 	for _, f := range c.VisibleFlags() {
 		name := f.Names()[0]

@@ -40,10 +40,16 @@ func readDevFile(file string) (devFile, error) {
 	case err != nil:
 		return f, err
 	}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // a byte order mark, as some editors write it
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err = decoder.Decode(&f); err == nil {
 		err = f.check()
+	}
+	if _, more := decoder.Token(); err == nil && more == nil {
+		err = fmt.Errorf("there is more behind the object, from line %d on: remove it", 1+bytes.Count(text[:decoder.InputOffset()], []byte("\n")))
+	} else if err == nil && !errors.Is(more, io.EOF) {
+		err = more
 	}
 	if err != nil {
 		return f, fmt.Errorf("%s: %w", file, readable(err, text))
@@ -88,23 +94,22 @@ func (f devFile) samples() (s console.Samples) {
 }
 
 func (f devFile) check() error {
-	var d documentFlag
 	for _, member := range []struct {
 		name string
 		text json.RawMessage
 	}{{"config", f.Config}, {"publish", f.Publish}, {"query", f.Query}} {
-		if member.text == nil {
+		if member.text == nil || string(member.text) == "null" {
 			continue
 		}
-		if err := d.Set(string(member.text)); err != nil {
+		if _, err := objectOf(member.text); err != nil {
 			return fmt.Errorf("%s: %w", member.name, err)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Sources)) {
-		if strings.TrimSpace(name) == "" {
-			return errors.New("sources: a source has no name")
+		if err := checkName(name); err != nil {
+			return fmt.Errorf("sources: %w", err)
 		}
-		if err := d.Set(string(f.Sources[name])); err != nil {
+		if _, err := objectOf(f.Sources[name]); err != nil && string(f.Sources[name]) != "null" {
 			return fmt.Errorf("sources: %s: %w", name, err)
 		}
 	}

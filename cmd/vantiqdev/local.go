@@ -1,12 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
@@ -21,13 +21,16 @@ type local struct {
 	console *console.Console // nil: none
 	served  chan error       // what the console has ended with
 	screen  *screen
+	tell    *narration
 	now     namespace
+
+	stopFollowing func() // returns when nothing is followed any more
 }
 
-// startLocal starts a local Vantiq on a listener, and its console on another, or none if that is nil. Each event is
-// observed after the console has taken note of it.
-func startLocal(s *screen, listener, consoleListener net.Listener, n namespace, observe func(vantiqtest.Event)) *local {
-	l := &local{screen: s, served: make(chan error, 1)}
+// startLocal starts a local Vantiq on a listener, and its console on another, or none if that is nil. Each event is told after
+// the console has taken note of it, unless quiet.
+func startLocal(tell *narration, quiet bool, listener, consoleListener net.Listener, n namespace) *local {
+	l := &local{screen: tell.narrator.screen, tell: tell, served: make(chan error, 1), stopFollowing: func() {}}
 	traffic := console.NewTraffic()
 	l.server = vantiqtest.NewServer(
 		vantiqtest.WithListener(listener),
@@ -36,7 +39,9 @@ func startLocal(s *screen, listener, consoleListener net.Listener, n namespace, 
 			if consoleListener != nil {
 				traffic.Observe(e)
 			}
-			observe(e)
+			if !quiet {
+				tell.observe(e)
+			}
 		}))
 	l.server.InterceptUpgrade(refusePages)
 	if consoleListener != nil {
@@ -60,34 +65,45 @@ func refusePages(w http.ResponseWriter, r *http.Request) (handled bool) {
 
 // apply makes the local Vantiq what n says.
 func (l *local) apply(n namespace) {
-	n.configure(l.server, l.now, l.screen.say)
+	news := n.configure(l.server, l.now)
 	if l.console != nil {
 		l.console.Suggest(n.samples)
 	}
 	l.now = n
+	for _, line := range news {
+		l.tell.later(func() { l.screen.say("%s", line) })
+	}
 }
 
-// follow applies what read says whenever one of the files changes, until ctx ends.
-func (l *local) follow(ctx context.Context, files []string, read func() (namespace, error)) error {
-	changes, err := watchFiles(files)
+// follow applies what read says whenever one of the files changes that it has read, or would have.
+func (l *local) follow(read func() (n namespace, files []string, err error)) error {
+	_, files, _ := read()
+	changes, err := watchFiles(files, nil)
 	if err != nil {
 		return err
 	}
-	if n, err := read(); err == nil { // it may have changed before it was watched
+	if n, _, err := read(); err == nil { // it may have changed before it was watched
 		l.apply(n)
 	}
-	go func() { // ends with ctx
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	l.stopFollowing = func() {
+		close(stop)
+		<-stopped
+	}
+	go func() { // ends with stop
+		defer close(stopped)
 		defer changes.close()
 		for {
 			select {
 			case <-changes.changed:
-				n, err := read()
+				n, files, err := read()
+				changes.watch(files)
 				if err != nil {
-					l.screen.show(problem, red, fmt.Sprintf("%v; until that is mended everything stays as it is", err))
+					l.tell.later(func() { l.screen.show(problem, red, everythingStays(err)) })
 					continue
 				}
 				l.apply(n)
-			case <-ctx.Done():
+			case <-stop:
 				return
 			}
 		}
@@ -95,8 +111,14 @@ func (l *local) follow(ctx context.Context, files []string, read func() (namespa
 	return nil
 }
 
+// everythingStays says what is wrong with a file that is followed, on one line.
+func everythingStays(err error) string {
+	return strings.ReplaceAll(err.Error(), "\n", "; ") + "; until that is mended everything stays as it is"
+}
+
 // close ends both, and returns when everything has been observed.
 func (l *local) close() {
+	l.stopFollowing()
 	l.server.Close()
 	if l.console != nil {
 		l.console.Close()

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/vantiq-go/connectorsdk/cmd/vantiqdev/internal/console"
 	"github.com/vantiq-go/connectorsdk/protocol"
@@ -18,6 +20,14 @@ type namespace struct {
 type configuredSource struct {
 	name   string
 	config protocol.Document
+}
+
+// checkName refuses what cannot be the name of a source: a server.config could not list it, or an address not hold it.
+func checkName(name string) error {
+	if name == "" || name == "." || name == ".." || name != strings.TrimSpace(name) || strings.Contains(name, ",") {
+		return fmt.Errorf("%q is no name of a source", name)
+	}
+	return nil
 }
 
 // names returns the names of the sources.
@@ -37,9 +47,10 @@ func (n namespace) find(name string) (config protocol.Document, ok bool) {
 	return n.sources[i].config, true
 }
 
-// configure makes the local Vantiq what n says, where that differs from before, and says so. What has been changed in the
-// console meanwhile, and not in n, stays.
-func (n namespace) configure(server *vantiqtest.Server, before namespace, say func(format string, args ...any)) {
+// configure makes the local Vantiq what n says, where that differs from before, and returns what there is to say about it. What
+// has been changed in the console meanwhile, and not in n, stays.
+func (n namespace) configure(server *vantiqtest.Server, before namespace) (news []string) {
+	say := func(format string, args ...any) { news = append(news, fmt.Sprintf(format, args...)) }
 	if len(n.tokens) > 0 && !slices.Equal(n.tokens, before.tokens) {
 		server.SetTokens(n.tokens...)
 		if before.tokens != nil {
@@ -66,4 +77,5 @@ func (n namespace) configure(server *vantiqtest.Server, before namespace, say fu
 			server.Remove(s.name)
 		}
 	}
+	return news
 }

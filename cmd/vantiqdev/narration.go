@@ -7,46 +7,49 @@ import (
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
-// A narration passes events on to a narrator, and never waits for it: a terminal can be held up for ever.
+// A narration says what there is to say, and lets nobody wait for it: a terminal can be held up for ever.
 type narration struct {
 	narrator *narrator
-	events   chan vantiqtest.Event
+	sayings  chan func()
 	missed   atomic.Int64
 	over     chan struct{}
 }
 
 const (
-	narratedAhead     = 1_000 // events that may wait
+	narratedAhead     = 1_000 // sayings that may wait
 	narratorsFarewell = time.Second
 )
 
 func narrate(n *narrator) *narration {
-	told := &narration{narrator: n, events: make(chan vantiqtest.Event, narratedAhead), over: make(chan struct{})}
+	told := &narration{narrator: n, sayings: make(chan func(), narratedAhead), over: make(chan struct{})}
 	go func() { // ends with finish
 		defer close(told.over)
-		for e := range told.events {
+		for say := range told.sayings {
 			if missed := told.missed.Swap(0); missed > 0 {
 				n.screen.say("… %s not told: this output was held up", count(int(missed), "event"))
 			}
-			n.observe(e)
+			say()
 		}
 		n.finish()
 	}()
 	return told
 }
 
-// observe takes note of an event.
-func (t *narration) observe(e vantiqtest.Event) {
+// observe has an event told.
+func (t *narration) observe(e vantiqtest.Event) { t.later(func() { t.narrator.observe(e) }) }
+
+// later has something said in its turn.
+func (t *narration) later(say func()) {
 	select {
-	case t.events <- e:
+	case t.sayings <- say:
 	default:
 		t.missed.Add(1)
 	}
 }
 
-// finish returns when everything has been told, or cannot be. Nothing may be observed any more.
+// finish returns when everything has been said, or cannot be. Nothing may come any more.
 func (t *narration) finish() {
-	close(t.events)
+	close(t.sayings)
 	select {
 	case <-t.over:
 	case <-time.After(narratorsFarewell):

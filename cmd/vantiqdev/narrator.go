@@ -62,15 +62,17 @@ func (n *narrator) tell(e vantiqtest.Event) {
 			delete(n.rows, e.ReplyAddress)
 			return
 		}
-	case vantiqtest.ConnectRefused, vantiqtest.ConnectIgnored, vantiqtest.ValidateRejected, vantiqtest.UpgradeRefused, vantiqtest.StrayReceived,
-		vantiqtest.TooLargeReceived, vantiqtest.MalformedReceived, vantiqtest.UnexpectedReceived:
+	case vantiqtest.LinkOpened:
+		n.opened[e.Link] = e.Time
+	case vantiqtest.Validated, vantiqtest.ConnectAccepted, vantiqtest.StatusSent, vantiqtest.PingReceived: // nothing is told of them
+	default:
 		if !n.rest.pass() {
+			delete(n.opened, e.Link)
+			delete(n.rows, e.ReplyAddress)
 			return
 		}
 	}
 	switch e.Kind {
-	case vantiqtest.LinkOpened:
-		n.opened[e.Link] = e.Time
 	case vantiqtest.LinkClosed:
 		delete(n.opened, e.Link)
 		n.closed(e)
@@ -115,8 +117,9 @@ func (n *narrator) tell(e vantiqtest.Event) {
 	}
 }
 
-// line shows a line about a source; about a link where the source is not known yet.
-func (n *narrator) line(mark string, e vantiqtest.Event, text string) {
+// line shows a line about a source; about a link where the source is not known yet. The asides are our own words; the text
+// may have some of a stranger's.
+func (n *narrator) line(mark string, e vantiqtest.Event, text string, asides ...string) {
 	how := cyan
 	switch mark {
 	case toVantiq:
@@ -128,7 +131,11 @@ func (n *narrator) line(mark string, e vantiqtest.Event, text string) {
 	if who == "" {
 		who = fmt.Sprintf("link %d", e.Link)
 	}
-	n.screen.show(mark, how, fmt.Sprintf("%-*s  %s", n.width, who, text))
+	line := harmless(fmt.Sprintf("%-*s  %s", n.width, who, text))
+	for _, aside := range asides {
+		line += "  " + n.screen.out.paint(dim, "("+aside+")")
+	}
+	n.screen.show(mark, how, line)
 }
 
 func (n *narrator) connected(e vantiqtest.Event) {
@@ -158,7 +165,8 @@ func (n *narrator) notified(e vantiqtest.Event) {
 	if published, ok := n.published[e.Source]; ok {
 		delete(n.published, e.Source)
 		if after := e.Time.Sub(published); after < timelyAnswer {
-			text += n.aside("%s after the PUBLISH", short(after))
+			n.line(toVantiq, e, text, short(after)+" after the PUBLISH")
+			return
 		}
 	}
 	n.line(toVantiq, e, text)
@@ -170,7 +178,7 @@ const shownRows = 5
 func (n *narrator) answered(e vantiqtest.Event) {
 	if e.Err != nil {
 		delete(n.rows, e.ReplyAddress)
-		n.line(toVantiq, e, fmt.Sprintf("the SELECT failed: %v", e.Err)+n.aside("after %s", short(e.Duration)))
+		n.line(toVantiq, e, fmt.Sprintf("the SELECT failed: %v", e.Err), "after "+short(e.Duration))
 		return
 	}
 	rows := rowsOf(e)
@@ -187,10 +195,10 @@ func (n *narrator) answered(e vantiqtest.Event) {
 		delete(n.rows, e.ReplyAddress)
 	}
 	if len(rows) == 1 {
-		n.line(toVantiq, e, text+" "+shorten(rows[0])+n.aside("after %s", short(e.Duration)))
+		n.line(toVantiq, e, text+" "+shorten(rows[0]), "after "+short(e.Duration))
 		return
 	}
-	n.line(toVantiq, e, text+n.aside("after %s", short(e.Duration)))
+	n.line(toVantiq, e, text, "after "+short(e.Duration))
 	for i, row := range rows {
 		if i == shownRows {
 			n.line(toVantiq, e, fmt.Sprintf("  … and %d more", len(rows)-i))
@@ -198,10 +206,6 @@ func (n *narrator) answered(e vantiqtest.Event) {
 		}
 		n.line(toVantiq, e, "  "+shorten(row))
 	}
-}
-
-func (n *narrator) aside(format string, args ...any) string {
-	return "  " + n.screen.out.paint(dim, "("+fmt.Sprintf(format, args...)+")")
 }
 
 // rowsOf returns the rows of an answer: its body is one row, or a list of them.

@@ -16,12 +16,23 @@ type program struct {
 	name string
 	path string // of the executable; empty for a Go package
 
+	onPath bool // where the shell finds commands
+
 	directory string // where to build the package
 	pattern   string // what to build there
 }
 
 // isPackage reports whether the program is built, and not just there.
 func (p program) isPackage() bool { return p.pattern != "" }
+
+// isInterpreter reports whether the program probably runs another, and would take its flags for its own.
+func (p program) isInterpreter(args []string) bool {
+	if p.isPackage() || len(args) == 0 {
+		return false
+	}
+	info, err := os.Stat(args[0])
+	return p.onPath || err == nil && info.Mode().IsRegular()
+}
 
 // isThere returns an error if an executable cannot be started: it may be about to be written.
 func (p program) isThere() error {
@@ -63,7 +74,7 @@ func find(argument string) (program, error) {
 		return p, err
 	}
 	if path, err := exec.LookPath(argument); err == nil {
-		p.path = path
+		p.path, p.onPath = path, true
 		return p, nil
 	}
 	if first, _, slashes := strings.Cut(argument, "/"); slashes && strings.Contains(strings.Trim(first, "."), ".") {

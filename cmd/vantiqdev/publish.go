@@ -84,11 +84,14 @@ func publish(ctx context.Context, f findFlags, messages []json.RawMessage, in io
 	send := func(message json.RawMessage) error {
 		return vantiq.call(ctx, http.MethodPost, pathOf(source, "publish"), message, nil)
 	}
-	for _, message := range messages {
+	for i, message := range messages {
 		if message == nil {
-			err = eachOf(in, send)
+			err = eachOf(ctx, in, send)
 		} else {
 			err = send(message)
+			if err != nil && i > 0 {
+				err = fmt.Errorf("message %d: %w", i+1, err)
+			}
 		}
 		if err != nil {
 			return err
@@ -97,20 +100,45 @@ func publish(ctx context.Context, f findFlags, messages []json.RawMessage, in io
 	return nil
 }
 
-// eachOf does something with each JSON value that comes.
-func eachOf(in io.Reader, do func(json.RawMessage) error) error {
-	decoder := json.NewDecoder(in)
+// eachOf does something with each JSON object that comes, until ctx ends.
+func eachOf(ctx context.Context, in io.Reader, do func(json.RawMessage) error) error {
+	type item struct {
+		message json.RawMessage
+		err     error
+	}
+	items := make(chan item)
+	go func() { // ends with the input, or with the process: nothing interrupts its reading
+		decoder := json.NewDecoder(in)
+		for {
+			var next item
+			if next.err = decoder.Decode(&next.message); next.err == nil {
+				_, next.err = objectOf(next.message)
+			}
+			select {
+			case items <- next:
+			case <-ctx.Done():
+				return
+			}
+			if next.err != nil {
+				return
+			}
+		}
+	}()
 	for n := 1; ; n++ {
-		var message json.RawMessage
-		err := decoder.Decode(&message)
-		if errors.Is(err, io.EOF) {
+		var next item
+		select {
+		case next = <-items:
+		case <-ctx.Done():
+			return errInterrupted
+		}
+		if errors.Is(next.err, io.EOF) {
 			return nil
 		}
-		if err == nil {
-			err = do(message)
+		if next.err == nil {
+			next.err = do(next.message)
 		}
-		if err != nil {
-			return fmt.Errorf("message %d of the standard input: %w", n, err)
+		if next.err != nil {
+			return fmt.Errorf("message %d of the standard input: %w", n, next.err)
 		}
 	}
 }

@@ -58,15 +58,16 @@ func runCommand(run func(runFlags, *screen) error) *cli.Command {
 publishes a sample message to each source, sends it a sample query, shows what comes of it, and goes on until Ctrl-C.
 
 PROGRAM is a Go package, like ./examples/echo-connector, or an executable. It runs in this directory, with the same
-environment and the arguments that follow it. A directory that has a server.config of its own is also where it runs, and a
-vantiqdev.json there says what -config-json, -publish, -query and -expect-notification are by default, and what single
+environment and the arguments that follow it. A directory that has a server.config of its own is also where it runs. A
+vantiqdev.json in PROGRAM's directory, or in this one if PROGRAM is an executable, says what -config-json, -publish, -query and -expect-notification are by default, and what single
 sources are configured with; what changes there takes effect at once:
 
 	{"config": {}, "publish": {"text": "hello"}, "query": {"limit": 3}, "expectNotification": true,
 	 "sources": {"OtherSource": {"prefix": "> "}}}`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Destination: &f.config,
-				Usage: "read this `FILE` instead of serverConfig/server.config or server.config, and start PROGRAM with -config FILE"},
+				Usage: "read this `FILE` instead of serverConfig/server.config or server.config, and start PROGRAM with -config FILE,\n" +
+					"unless it is an interpreter: tell its program in the way it wants it"},
 			&cli.BoolFlag{Name: "once", Destination: &f.once,
 				Usage: "end after the sample exchange: exit code 0, or 1 if it did not complete"},
 			&cli.BoolFlag{Name: "watch", Destination: &f.watch,
@@ -118,14 +119,14 @@ func (f *runFlags) complete(c *cli.Command) error {
 }
 
 // takeSurroundings takes from PROGRAM's directory what the command line leaves open: its server.config, which is then
-// also where it runs, and its samples.
+// also where it runs, and its samples. Those of an executable are in the working directory.
 func (f *runFlags) takeSurroundings() error {
-	directory := f.argument
-	if info, err := os.Stat(directory); err != nil || !info.IsDir() {
-		return nil //nolint:nilerr // it is an executable, or find says what is wrong with it
+	directory := ""
+	if info, err := os.Stat(f.argument); err == nil && info.IsDir() {
+		directory = f.argument
 	}
 	for _, name := range []string{filepath.Join("serverConfig", "server.config"), "server.config"} {
-		if _, err := os.Stat(filepath.Join(directory, name)); err == nil && f.config == "" {
+		if _, err := os.Stat(filepath.Join(directory, name)); err == nil && f.config == "" && directory != "" {
 			f.workplace, f.ownConfig = directory, filepath.Join(directory, name)
 			break
 		}
@@ -213,13 +214,22 @@ func (f *documentFlag) Set(text string) error {
 		f.Document = protocol.Document{}
 		return nil
 	}
-	d, err := protocol.NewDocument(json.RawMessage(text))
+	d, err := objectOf(json.RawMessage(text))
 	if err != nil {
-		if json.Valid([]byte(text)) {
-			return errors.New(`not a JSON object, but other JSON: write it like '{"text":"hello"}', in single quotes`)
-		}
-		return fmt.Errorf(`not a JSON object (%w): write it like '{"text":"hello"}', in single quotes`, err)
+		return fmt.Errorf(`%w: write it like '{"text":"hello"}', in single quotes`, err)
 	}
 	f.Document = d
 	return nil
+}
+
+// objectOf returns a JSON object, or says that a text is none.
+func objectOf(text json.RawMessage) (protocol.Document, error) {
+	d, err := protocol.NewDocument(text)
+	switch {
+	case err == nil:
+		return d, nil
+	case json.Valid(text):
+		return d, errors.New("not a JSON object, but other JSON")
+	}
+	return d, fmt.Errorf("not a JSON object (%w)", err)
 }

@@ -78,6 +78,25 @@ func TestRunServesEverySource(t *testing.T) {
 	}
 }
 
+// What an executable is tried with stands where it runs.
+func TestRunOnceWithSamplesOfTheWorkingDirectory(t *testing.T) {
+	w := newWorkplace(t)
+	w.write("vantiqdev.json", `{"config":{"own":true},"publish":{"text":"other"}}`)
+	w.run(append([]string{"-once"}, connectorThat(t, "echoes")...)...).
+		ended(0, `source configuration {"own":true}`, `PUBLISH {"text":"other"}`)
+}
+
+// An interpreter would take -config for a flag of its own.
+func TestAnInterpreterIsNotToldOfTheConfiguration(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs a shell")
+	}
+	w := newWorkplace(t)
+	w.write("script.sh", `echo "told: $*"`)
+	w.write("my.config", w.read("server.config"))
+	w.run("-config", "my.config", "sh", "script.sh", "more").ended(1, "my.config: source EchoSource", "│ told: more\n")
+}
+
 func TestRunOnceFails(t *testing.T) {
 	for name, run := range map[string]struct {
 		flags     []string

@@ -33,7 +33,6 @@ type runner struct {
 	signals   chan os.Signal
 	target    target
 	program   program
-	sources   atomic.Pointer[[]string]
 	changes   *changes // of the program's sources; nil: nobody watches
 	directory string   // for executables
 	builds    int
@@ -93,9 +92,7 @@ func (r *runner) serve(listener, consoleListener net.Listener, n namespace) erro
 			x.offer(e)
 		}
 	}))
-	l := startLocal(r.screen, listener, consoleListener, n, tell.observe)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	l := startLocal(tell, false, listener, consoleListener, n)
 	r.screen.say("a local Vantiq is ready at %s; starting %s", r.target.server, r.program.name)
 	if l.console != nil {
 		r.screen.say("its console is at %s", l.console.URL())
@@ -103,7 +100,10 @@ func (r *runner) serve(listener, consoleListener net.Listener, n namespace) erro
 	r.screen.say("%s to Vantiq, %s from Vantiq, %s output of %s", toVantiq, fromVantiq, programSpeak, r.program.name)
 	var err error
 	if r.devFile != "" && !r.once {
-		err = l.follow(ctx, []string{r.devFile}, func() (namespace, error) { return r.namespace(r.target) })
+		err = l.follow(func() (namespace, []string, error) {
+			n, err := r.namespace(r.target)
+			return n, []string{r.devFile}, err
+		})
 	}
 	for again := err == nil; again; {
 		again, err = r.round(l.server)
@@ -138,7 +138,7 @@ func (r *runner) round(server *vantiqtest.Server) (again bool, err error) {
 	}()
 
 	args := r.args
-	if r.config != "" {
+	if r.config != "" && !r.program.isInterpreter(r.args) {
 		args = append([]string{"-config", r.config}, args...)
 	}
 	command := exec.Command(r.program.path, args...)

@@ -125,7 +125,8 @@ func (s *screen) clear() {
 
 func (s *screen) draw() {
 	if s.status != "" {
-		_, _ = io.WriteString(s.out, s.out.paint(dim, s.status))
+		const cutOff, wrapAgain = "\x1b[?7l", "\x1b[?7h" // clear takes one line away
+		_, _ = io.WriteString(s.out, cutOff+s.out.paint(dim, s.status)+wrapAgain)
 	}
 }
 

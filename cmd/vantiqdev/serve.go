@@ -38,7 +38,7 @@ type serveFlags struct {
 	quiet   bool
 
 	fileGiven  bool   // and not the usual one
-	configured bool   // there is a server.config: should it go, everything stays as it is
+	configured bool   // there has been a server.config: should it go, everything stays as it is
 	invented   string // an auth token
 }
 
@@ -98,7 +98,6 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	f.configured = t.file != ""
 	n, err := f.namespace(t)
 	if err != nil {
 		return err
@@ -112,25 +111,28 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 		_ = listener.Close()
 		return err
 	}
-	observe := func(vantiqtest.Event) {}
-	if !f.quiet {
-		tell := narrate(newNarrator(s, n.names(), observe))
-		observe = tell.observe
-		defer tell.finish()
-	}
+	tell := narrate(newNarrator(s, n.names(), func(vantiqtest.Event) {}))
+	defer tell.finish()
 	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) }) // a second Ctrl-C ends it at once
-	l := startLocal(s, listener, consoleListener, n, observe)
+	l := startLocal(tell, f.quiet, listener, consoleListener, n)
 	defer l.close()
-	follow := append([]string{f.file}, f.configFiles()...)
-	if err := l.follow(ctx, follow, func() (namespace, error) {
+	tokenFile := t.tokenFile
+	if err := l.follow(func() (n namespace, files []string, err error) {
 		changed, err := f.target()
+		tokenFile = cmp.Or(changed.tokenFile, tokenFile) // of a file that cannot be read now it is the last
+		if files = append(f.configFiles(), f.file); tokenFile != "" {
+			files = append(files, tokenFile)
+		}
 		if err != nil {
-			return namespace{}, err
+			return n, files, err
 		}
 		if changed.address != t.address {
-			s.show(problem, red, "targetServer has changed: start vantiqdev anew for that to take effect")
+			tell.later(func() {
+				s.show(problem, red, "targetServer has changed: start vantiqdev anew for that to take effect")
+			})
 		}
-		return f.namespace(changed)
+		n, err = f.namespace(changed)
+		return n, files, err
 	}); err != nil {
 		return err
 	}
@@ -159,11 +161,7 @@ func (f *serveFlags) configFiles() []string {
 	if f.config != "" {
 		return []string{f.config}
 	}
-	files := []string{"server.config"}
-	if info, err := os.Stat("serverConfig"); err == nil && info.IsDir() {
-		files = append(files, filepath.Join("serverConfig", "server.config"))
-	}
-	return files
+	return []string{"server.config", filepath.Join("serverConfig", "server.config")}
 }
 
 // introduce says what there is, and what a connector needs to know of it.
@@ -205,7 +203,7 @@ func reachable(own, address string) string {
 
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // target returns where to be Vantiq.
@@ -221,6 +219,7 @@ func (f *serveFlags) target() (t target, err error) {
 			return t, fmt.Errorf("%w; or be elsewhere, by -listen %s", err, defaultAddress)
 		}
 	}
+	f.configured = f.configured || t.file != ""
 	if f.listen != "" {
 		if _, _, err := net.SplitHostPort(f.listen); err != nil {
 			return t, fmt.Errorf("-listen: %w; it is HOST:PORT, like %s", err, defaultAddress)
@@ -239,15 +238,15 @@ func (f *serveFlags) namespace(t target) (namespace, error) {
 	if err != nil {
 		return namespace{}, err
 	}
-	n := namespace{tokens: f.tokens, samples: file.samples()}
+	n := namespace{tokens: slices.Clone(f.tokens), samples: file.samples()}
 	if len(n.tokens) == 0 {
 		n.tokens = file.Tokens
 	}
 	if len(n.tokens) == 0 {
 		n.tokens = []string{f.ownToken(t)}
 	}
-	for _, token := range f.tokens {
-		if strings.TrimSpace(token) == "" {
+	for i, token := range n.tokens {
+		if n.tokens[i] = strings.TrimSpace(token); n.tokens[i] == "" { // as a server.config would be read
 			return n, errors.New("-token: the token is empty")
 		}
 	}
@@ -279,8 +278,8 @@ func (f *serveFlags) namespace(t target) (namespace, error) {
 				return n, fmt.Errorf("-source %s: the configuration is %w", name, err)
 			}
 		}
-		if name == "" || strings.Contains(name, ",") {
-			return n, fmt.Errorf("-source %q is no name of a source: write NAME or NAME=JSON, and -source again for another one", source)
+		if err := checkName(name); err != nil {
+			return n, fmt.Errorf("-source: %w: write NAME or NAME=JSON, and -source again for another one", err)
 		}
 		add(name, config)
 	}

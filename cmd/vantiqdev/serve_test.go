@@ -120,8 +120,8 @@ func TestServeRefusesWhatItCannotDo(t *testing.T) {
 	w.do("serve").ended(1, "targetServer https://dev.vantiq.com is not this machine", "or be elsewhere, by -listen 127.0.0.1:8400")
 	w.do("serve", "-listen", "8400").ended(1, "-listen: ", "it is HOST:PORT, like 127.0.0.1:8400")
 	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-source", `A={`).ended(1, "-source A: the configuration is not a JSON object")
-	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-source", `={}`).ended(1, `-source "={}" is no name of a source`)
-	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-source", "A,B").ended(1, `-source "A,B" is no name of a source`, "-source again")
+	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-source", `={}`).ended(1, `-source: "" is no name of a source`)
+	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-source", "A,B").ended(1, `-source: "A,B" is no name of a source`, "-source again")
 	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-token", " ").ended(1, "-token: the token is empty")
 	w.do("serve", "-listen", "127.0.0.1:"+w.port, "-file", "no/typo.json").ended(1, "-file: stat no/typo.json")
 	w.do("serve", "EchoSource").ended(2, "a source is named by -source")
@@ -134,7 +134,7 @@ func TestServeRefusesWhatItCannotDo(t *testing.T) {
 		"lsof -i :"+w.port, "choose another port, in targetServer there")
 	w.do("serve", "-listen", "127.0.0.1:"+w.port).ended(1, "the local Vantiq cannot be at 127.0.0.1:"+w.port, "choose another port, by -listen")
 	w.write("vantiqdev.json", `{"sources":{" ":{}}}`)
-	w.do("serve").ended(1, "vantiqdev.json: sources: a source has no name")
+	w.do("serve").ended(1, `vantiqdev.json: sources: " " is no name of a source`)
 }
 
 func TestServeWarnsWhenOtherMachinesReachIt(t *testing.T) {

@@ -15,16 +15,12 @@ func (r *runner) watchSources() error {
 		files = []string{filepath.Join(r.program.directory, "go.mod")}
 	}
 	files = append(files, r.scripts()...)
-	r.sources.Store(&files)
-	var directories []string
-	for _, file := range files {
-		directories = append(directories, filepath.Dir(file))
-	}
 	if r.changes == nil {
-		r.changes, err = watchDirectories(directories, r.isSource)
+		r.changes, err = watchFiles(files, r.isSource)
 		return err
 	}
-	return r.changes.add(directories)
+	r.changes.watch(files)
+	return nil
 }
 
 // scripts returns those of the program's arguments that are files: an interpreter's program, or what a connector reads.
@@ -43,11 +39,8 @@ func (r *runner) scripts() (files []string) {
 	return files
 }
 
-// isSource reports whether a file is part of the program, or may be when it is built the next time.
+// isSource reports whether a file may be part of the program when it is built the next time.
 func (r *runner) isSource(file string) bool {
-	if slices.Contains(*r.sources.Load(), filepath.Clean(file)) {
-		return true
-	}
 	name := filepath.Base(file)
 	return r.program.isPackage() && filepath.Ext(name) == ".go" &&
 		!strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "_test.go")

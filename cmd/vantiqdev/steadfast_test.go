@@ -108,8 +108,38 @@ func TestServeEndsThoughItsOutputIsHeldUp(t *testing.T) {
 	flood.ended(0)
 	w.do("publish", `{"last":true}`).ended(0)
 	seen.stdout.await(t, `{"last":true}`) // the others see everything
+	w.write("vantiqdev.json", `{"sources":{"Another":{}}}`)
+	for !strings.Contains(w.do("publish", "-source", "Another", "{}").stderr.String(), "start a connector for it first") { // it is there
+		continue
+	}
 	c.stop(syscall.SIGTERM)
 	c.ended(0)
+}
+
+// Nothing interrupts the reading of a standard input.
+func TestPublishEndsThoughNothingComes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs signals")
+	}
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		w := newWorkplace(t)
+		vantiq := w.serve()
+		w.connect(vantiq, "echoes")
+		c := w.prepare("publish", "-")
+		in, err := c.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(in, "{\"n\":7}\n{"); err != nil {
+			t.Fatal(err)
+		}
+		vantiq.stdout.await(t, `PUBLISH {"n":7}`)
+		c.stop(signal)
+		c.ended(1, "interrupted")
+	}
 }
 
 func TestRunWatchTakesAnExecutableThatIsWrittenAnew(t *testing.T) {

@@ -19,16 +19,14 @@ import (
 
 // A target is the Vantiq that a connector's configuration is about, to be played by a local one.
 type target struct {
-	file    string // of the configuration
-	server  string // as the configuration spells it
-	address string // host:port to listen on
-	token   string
-	sources []string
-	drain   time.Duration // that a connector may take to end
+	file      string // of the configuration
+	server    string // as the configuration spells it
+	address   string // host:port to listen on
+	token     string
+	tokenFile string // from which the token is, if it is from another file
+	sources   []string
+	drain     time.Duration // that a connector may take to end
 }
-
-// localExample is a targetServer that vantiqdev can play.
-const localExample = "http://127.0.0.1:8400"
 
 // A noConfig means that there is no configuration file, and none was named.
 type noConfig struct{ error }
@@ -60,6 +58,7 @@ func readTarget(file, directory string) (target, error) {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(directory, file) // where the connector looks for it
 		}
+		t.tokenFile = file
 		t.token, err = readToken(file)
 	}
 	return t, err
@@ -96,10 +95,10 @@ func loopbackAddress(server string) (string, error) {
 		return "", err
 	}
 	host, port := u.Hostname(), u.Port()
-	if ip := net.ParseIP(host); !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
+	if !isLoopback(host) {
 		return "", fmt.Errorf("targetServer %s is not this machine: vantiqdev plays Vantiq itself, at a loopback address. "+
 			"Set targetServer=%s there, or in another file that you name with -config; to connect to that server, start "+
-			"the connector without vantiqdev", shown.URL(server), localExample)
+			"the connector without vantiqdev", shown.URL(server), "http://"+defaultAddress)
 	}
 	if u.Scheme != "ws" {
 		return "", fmt.Errorf("targetServer %s asks for TLS, which the local Vantiq does not speak: on this machine nobody "+

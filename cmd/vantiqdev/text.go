@@ -29,6 +29,15 @@ func shorten(text json.RawMessage) string {
 	return fmt.Sprintf("%s… (%s)", string(runes[:maxShown]), count(compact.Len(), "byte"))
 }
 
+// harmless returns a line that has words of others in it as a terminal can show it, and no more of it than a person reads.
+func harmless(line string) string {
+	const limit = 2000
+	if len(line) > limit {
+		line = strings.ToValidUTF8(line[:limit], "") + "…"
+	}
+	return protocol.Printable(line)
+}
+
 // short returns a duration with no more digits than say something.
 func short(d time.Duration) string {
 	switch {

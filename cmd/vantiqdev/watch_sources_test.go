@@ -60,6 +60,27 @@ func TestRunWatchStartsTheConnectorAnew(t *testing.T) {
 	c.ended(0, "│ third ends", ": undefined: nonsense")
 }
 
+// What is new and does not build is watched from then on.
+func TestRunWatchFindsWhatIsNew(t *testing.T) {
+	if testing.Short() || runtime.GOOS == "windows" {
+		t.Skip("builds, and needs signals")
+	}
+	w := newWorkplace(t)
+	w.write("go.mod", "module program\n")
+	w.write("text.txt", "text")
+	w.writeProgram("first")
+	c := w.start("run", "-watch", "-console", "off", ".")
+	c.stdout.await(t, "│ first text")
+	w.mkdir("greeting")
+	w.write("greeting/greeting.go", "package greeting\n\nvar _ int = \"bad\"\n")
+	w.write("second.go", "package main\n\nimport _ \"program/greeting\"\n")
+	c.stdout.await(t, "goes on as it was")
+	w.write("greeting/greeting.go", "package greeting\n\nimport \"fmt\"\n\nfunc init() { fmt.Println(\"mended\") }\n")
+	c.stdout.await(t, "│ mended")
+	c.stop(syscall.SIGTERM)
+	c.ended(0)
+}
+
 func TestRunWatchWaitsForAConnectorThatHasEnded(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs signals")
