@@ -9,7 +9,9 @@
 //
 // It keeps the rules of the real server: a token must be valid, a source must be declared, has at most one connector,
 // and is taken over only by one that knows the reconnect secret; every notification is acknowledged by a bare status; a
-// publish or query fails at once while nobody is connected, and a query whose connector vanishes simply waits.
+// publish or query fails at once while nobody is connected, and a query whose connector vanishes simply waits. A message
+// that is not as Vantiq's description and its SDKs have it is taken as far as it can be, and an observer is told:
+// [OddReceived].
 //
 // What a test does with it, most common first:
 //

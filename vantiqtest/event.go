@@ -37,6 +37,7 @@ const (
 	TooLargeReceived     Kind = "message too large"  // Err: what the server answered
 	MalformedReceived    Kind = "malformed message"  // Err; the message was ignored
 	UnexpectedReceived   Kind = "unexpected message" // Err; an operation unknown, or out of place; it was ignored
+	OddReceived          Kind = "odd message"        // Err: what Vantiq may refuse; the message itself was taken, and follows
 )
 
 // An Event is something that happened at the server. It never holds an auth token or a reconnect secret.

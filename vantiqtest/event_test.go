@@ -44,7 +44,7 @@ func TestObserverSeesEverythingInOrder(t *testing.T) {
 	answers := ask(within(t), source, nil)
 	q := receive[*protocol.Query](c)
 	c.respond(q, 100, `[{"n":1}]`)
-	c.respond(q, 400, `{"messageCode":"x"}`)
+	c.respond(q, 400, `{"messageCode":"x","messageTemplate":"y"}`)
 	<-answers
 	c.respond(q, 204, "")
 	c.notify("EchoSource", `{"n":2}`)

@@ -236,6 +236,9 @@ func (l *Link) receive(frame []byte) {
 		l.server.event(l.eventOf(Event{Kind: MalformedReceived, Err: err}))
 		return
 	}
+	if l.server.observed() {
+		l.tellOddity(m, frame)
+	}
 	for hook := range l.server.intercepts.all() {
 		if hook(l, m) {
 			return

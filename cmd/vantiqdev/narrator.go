@@ -114,6 +114,8 @@ func (n *narrator) tell(e vantiqtest.Event) {
 		n.line(problem, e, fmt.Sprintf("an answer came that no query waits for: status %d %s", e.Status, shorten(e.Body)))
 	case vantiqtest.TooLargeReceived, vantiqtest.MalformedReceived, vantiqtest.UnexpectedReceived:
 		n.line(problem, e, fmt.Sprintf("%s: %v", e.Kind, e.Err))
+	case vantiqtest.OddReceived:
+		n.line(problem, e, e.Err.Error())
 	}
 }
 

@@ -163,6 +163,7 @@ func TestNarrator(t *testing.T) {
 			event(vantiqtest.QueryAbandoned, func(e *vantiqtest.Event) { e.Duration = 30 * time.Second }),
 			event(vantiqtest.StrayReceived, func(e *vantiqtest.Event) { e.Status, e.Body = 200, json.RawMessage(`[]`) }),
 			event(vantiqtest.MalformedReceived, failed(errors.New("not JSON"))),
+			event(vantiqtest.OddReceived, failed(errors.New(`notification for "B" on the link of A`))),
 			event(vantiqtest.LinkClosed, failed(&websocket.CloseError{Code: 1000})),
 			event(vantiqtest.LinkClosed, func(e *vantiqtest.Event) { e.Source, e.Err = "", io.EOF }),
 		}, `
@@ -174,6 +175,7 @@ func TestNarrator(t *testing.T) {
 ! A     no answer to the SELECT for 30s
 ! A     an answer came that no query waits for: status 200 []
 ! A     malformed message: not JSON
+! A     notification for "B" on the link of A
 → A     disconnected, in good order
 `},
 	} {

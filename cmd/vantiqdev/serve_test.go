@@ -257,6 +257,45 @@ func TestWatch(t *testing.T) {
 	other.ended(1, "has gone")
 }
 
+// What Vantiq may refuse is taken here, but not without a word.
+func TestServeTellsWhatIsOdd(t *testing.T) {
+	w := newWorkplace(t)
+	vantiq := w.serve()
+	ws, _, err := websocket.DefaultDialer.Dial("ws://127.0.0.1:"+w.port+"/api/v1/wsock/websocket", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ws.Close() }()
+	for _, message := range []string{
+		`{"op":"validate","object":"some-token"}`,
+		`{"op":"connectExtension","resourceName":"source","resourceId":"EchoSource"}`,
+		`{"op":"notification","resourceName":"sources","resourceId":"Other","object":{"n":1}}`,
+	} {
+		if err := ws.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{
+		`! link 1      validate without the resourceName "system.credentials"`,
+		`! EchoSource  connectExtension without the resourceName "sources"`,
+		`! EchoSource  notification for "Other" on the link of EchoSource`,
+		`→ EchoSource  notification {"n":1}`,
+	} {
+		vantiq.stdout.await(t, want)
+	}
+	_, console, _ := strings.Cut(vantiq.stdout.String(), "its console is at ")
+	address, _, _ := strings.Cut(console, "\n")
+	response, err := http.Get(address + "/api/state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if want := `"problems":2`; err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("the state is %s (%v), without %s", text, err, want)
+	}
+}
+
 // A page of another origin may open a WebSocket to any address, and knows the default token.
 func TestAPageInABrowserIsNoConnector(t *testing.T) {
 	for _, more := range [][]string{nil, {"-console", "off"}} {

@@ -55,7 +55,7 @@ type direct struct {
 }
 
 // newDirect starts a server, on TCP if network is nil. The test fails if the server does not understand something that a
-// connector says, or has not asked for it.
+// connector says, finds it odd, or has not asked for it.
 func newDirect(t *testing.T, network *vantiqtest.Network, opts ...vantiqtest.Option) *direct {
 	t.Helper()
 	return observed(t, network, func(vantiqtest.Event) {}, opts...)
@@ -66,7 +66,7 @@ func observed(t *testing.T, network *vantiqtest.Network, observe func(vantiqtest
 	t.Helper()
 	server := vantiqtest.NewServer(append(opts, vantiqtest.WithNetwork(network), vantiqtest.WithObserver(func(e vantiqtest.Event) {
 		switch e.Kind {
-		case vantiqtest.MalformedReceived, vantiqtest.UnexpectedReceived, vantiqtest.StrayReceived, vantiqtest.ConnectIgnored:
+		case vantiqtest.MalformedReceived, vantiqtest.UnexpectedReceived, vantiqtest.OddReceived, vantiqtest.StrayReceived, vantiqtest.ConnectIgnored:
 			t.Errorf("the local Vantiq saw an event %s: %v %s", e.Kind, e.Err, e.Body)
 		}
 		observe(e)

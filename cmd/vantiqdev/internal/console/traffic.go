@@ -90,7 +90,8 @@ func (a *account) count(e vantiqtest.Event) {
 		a.totals.Notifications++
 	case vantiqtest.ConnectRefused:
 		a.totals.Refusals++
-	case vantiqtest.Usurped, vantiqtest.StrayReceived, vantiqtest.TooLargeReceived, vantiqtest.MalformedReceived, vantiqtest.UnexpectedReceived:
+	case vantiqtest.Usurped, vantiqtest.StrayReceived, vantiqtest.TooLargeReceived, vantiqtest.MalformedReceived,
+		vantiqtest.UnexpectedReceived, vantiqtest.OddReceived:
 		a.totals.Problems++
 	}
 }
