@@ -14,20 +14,25 @@ import (
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
-// An sdk is a process that runs testdata/connector.py.
+// An sdk is a process that runs a connector in Python.
 type sdk struct {
 	output *output
 	ended  chan error // what Wait returned; it stays there
 }
 
-// startSDK starts the connector in a directory that holds a server.config. It ends with the test; what it has written is
-// shown if that fails.
+// startSDK starts the connector of testdata in a directory that holds a server.config.
 func startSDK(t *testing.T, interpreter, directory string) *sdk {
 	t.Helper()
 	script, err := filepath.Abs("testdata/connector.py")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startPython(t, interpreter, script, directory)
+}
+
+// startPython starts a program in a directory. It ends with the test; what it has written is shown if that fails.
+func startPython(t *testing.T, interpreter, script, directory string) *sdk {
+	t.Helper()
 	command := exec.Command(interpreter, script)
 	s := &sdk{output: new(output), ended: make(chan error, 1)}
 	command.Dir, command.Stdout, command.Stderr = directory, s.output, s.output

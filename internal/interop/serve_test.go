@@ -24,16 +24,7 @@ import (
 // steers it through its console. The connector is the peer for Python, and a program on the official SDK for Python,
 // unchanged.
 func TestServeInEveryScenario(t *testing.T) {
-	if testing.Short() && !required() {
-		t.Skip("vantiqdev is built for it")
-	}
-	program := filepath.Join(t.TempDir(), "vantiqdev")
-	if runtime.GOOS == "windows" {
-		program += ".exe"
-	}
-	if out, err := exec.Command("go", "build", "-o", program, "github.com/vantiq-go/connectorsdk/cmd/vantiqdev").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	program := buildVantiqdev(t)
 	t.Run("Python peer", func(t *testing.T) {
 		t.Parallel()
 		inEveryScenario(t, program, func(t *testing.T, vantiq *served) {
@@ -46,6 +37,22 @@ func TestServeInEveryScenario(t *testing.T) {
 		t.Parallel()
 		inEveryScenario(t, program, func(t *testing.T, vantiq *served) { startSDK(t, interpreter, vantiq.directory) })
 	})
+}
+
+// buildVantiqdev returns the program, or skips the test if it is to be short.
+func buildVantiqdev(t *testing.T) string {
+	t.Helper()
+	if testing.Short() && !required() {
+		t.Skip("vantiqdev is built for it")
+	}
+	program := filepath.Join(t.TempDir(), "vantiqdev")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	if out, err := exec.Command("go", "build", "-o", program, "github.com/vantiq-go/connectorsdk/cmd/vantiqdev").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
 }
 
 func inEveryScenario(t *testing.T, program string, start func(*testing.T, *served)) {
