@@ -186,7 +186,7 @@ func TestEveryProblemIsReportedOnceInTheOrderOfTheFile(t *testing.T) {
 	}
 }
 
-// The table of the protocol notes, section 11: what Java, Python and the library make of a line, and what is meant.
+// What Java, Python and the library make of a line, and what is meant.
 func TestSyntax(t *testing.T) {
 	for _, test := range []struct{ name, content, target, token, sources string }{
 		{"equals sign", "targetServer=https://h\nauthToken=t\nsources=A", "https://h", "t", "A"},

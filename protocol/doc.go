@@ -24,5 +24,6 @@
 //	                                     ◄────────  reconnectRequired: begin again at connectExtension
 //
 // A message with a non-null op is an operation; one without is a response. Every message is one JSON object in one
-// WebSocket message, text or binary alike. Unknown operations and unknown members are data, not errors.
+// WebSocket message, text or binary alike. Unknown operations and unknown members are data, not errors. docs/protocol.md shows
+// each of them as it stands on the wire, and says how much of it is known.
 package protocol

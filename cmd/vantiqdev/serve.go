@@ -52,6 +52,9 @@ func serveCommand() *cli.Command {
 		Description: `Serve is a Vantiq with a namespace of its own. In a directory with a server.config it is the Vantiq that this file
 names, with its sources and its token; elsewhere it is http://127.0.0.1:8400, and says what to put into a server.config.
 
+docs/protocol.md of the SDK has every message that a connector sends and receives, and a whole connector in Python. What a
+connector says otherwise than Vantiq's own SDKs is taken here, but shown with a "!": Vantiq may refuse it.
+
 A vantiqdev.json says more, and what changes there, or in server.config, takes effect at once: a source whose configuration
 has changed is told to reconnect, as Vantiq does.
 

@@ -14,7 +14,7 @@ import (
 var update = flag.Bool("update", false, "write what the official SDK for Python and the local Vantiq say into testdata; needs INTEROP_PYTHON")
 
 // TestPeersSayWhatTheSDKsSay compares what the peers send with what the SDKs do, byte for byte: for Python with what was
-// recorded, for Java with what section 14 of the protocol notes and the types of that SDK say.
+// recorded, for Java with what the types of that SDK say.
 func TestPeersSayWhatTheSDKsSay(t *testing.T) {
 	for name, newPeer := range peers {
 		t.Run(name, func(t *testing.T) {
