@@ -67,11 +67,11 @@ function build({ title, unit, brief, lines, time }) {
       scales: { x: { range: (u) => [u.data[0].at(-1) - span + 1, u.data[0].at(-1)] }, y: { range: (u, min, max) => [0, Math.max(time ? 0.5 : 4, max * 1.1)] } },
       axes: [
         { ...axis, size: 16, space: 44, incrs: [60, 120, 300], grid: { show: false }, values: (u, times) => times.map(clock) },
-        { ...axis, size: 36, space: 22, grid: { stroke: colour("grid"), width: 1 }, values: (u, values) => values.map(short) },
+        { ...axis, size: time ? 44 : 36, space: 22, grid: { stroke: colour("grid"), width: 1 }, values: (u, values) => values.map(time ? shortTime : short) },
       ],
       series: [
         {},
-        ...lines.map(([, name]) => ({ stroke: colour(name), width: 1.5, points: time ? { size: 3, fill: colour(name) } : { show: false }, spanGaps: false })),
+        ...lines.map(([, name]) => ({ stroke: colour(name), width: 1.5, points: time ? { show: true, filter: ends, size: 5, width: 0, fill: colour(name) } : { show: false }, spanGaps: false })),
       ],
       hooks: { setCursor: [show] },
     },
@@ -101,6 +101,13 @@ function units(unit, brief) {
   return [element("span", { className: "quiet unit-long" }, ` ${unit}`), element("abbr", { className: "quiet unit-short", title: unit }, brief)];
 }
 
+// ends are where dots are drawn: at both ends of each line. A line of a few seconds is hardly wider than one, and would not be
+// seen without.
+function ends(u, line) {
+  const values = u.data[line];
+  return values.flatMap((value, i) => (value != null && (values[i - 1] == null || values[i + 1] == null) ? [i] : []));
+}
+
 function draw() {
   if (seconds.size === 0) return;
   // A second that nothing is known of is drawn as such.
@@ -124,4 +131,8 @@ function clock(seconds, exact) {
 
 function short(value) {
   return value >= 1_000_000 ? `${value / 1_000_000}M` : value >= 1000 ? `${value / 1000}k` : String(value);
+}
+
+function shortTime(ms) {
+  return ms >= 1000 ? `${short(ms / 1000)} s` : `${ms} ms`;
 }
