@@ -28,24 +28,25 @@ type local struct {
 }
 
 // startLocal starts a local Vantiq on a listener, and its console on another, or none if that is nil. Each event is told after
-// the console has taken note of it, unless quiet.
+// the console has taken note of it, unless quiet; what the console causes, on other goroutines than what the server sees.
 func startLocal(tell *narration, quiet bool, listener, consoleListener net.Listener, n namespace) *local {
 	l := &local{screen: tell.narrator.screen, tell: tell, served: make(chan error, 1), stopFollowing: func() {}}
 	traffic := console.NewTraffic()
+	observe := func(e vantiqtest.Event) {
+		if consoleListener != nil {
+			traffic.Observe(e)
+		}
+		if !quiet {
+			tell.observe(e)
+		}
+	}
 	l.server = vantiqtest.NewServer(
 		vantiqtest.WithListener(listener),
 		vantiqtest.WithToken(n.tokens[0]), // from the first link on; the others come with the sources
-		vantiqtest.WithObserver(func(e vantiqtest.Event) {
-			if consoleListener != nil {
-				traffic.Observe(e)
-			}
-			if !quiet {
-				tell.observe(e)
-			}
-		}))
+		vantiqtest.WithObserver(observe))
 	l.server.InterceptUpgrade(refusePages)
 	if consoleListener != nil {
-		l.console = console.New(l.server, traffic, consoleListener)
+		l.console = console.New(l.server, traffic, observe, consoleListener)
 		l.server.InterceptUpgrade(l.console.Redirect)
 		go func() { l.served <- l.console.Serve() }()
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/vantiq-go/connectorsdk/cmd/vantiqdev/internal/console"
 	"github.com/vantiq-go/connectorsdk/protocol"
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
@@ -112,6 +113,8 @@ func (n *narrator) tell(e vantiqtest.Event) {
 		n.line(problem, e, "another connector with the same reconnect secret takes over")
 	case vantiqtest.StrayReceived:
 		n.line(problem, e, fmt.Sprintf("an answer came that no query waits for: status %d %s", e.Status, shorten(e.Body)))
+	case console.Fault:
+		n.line(note, e, fmt.Sprintf("fault: %v", e.Err))
 	case vantiqtest.TooLargeReceived, vantiqtest.MalformedReceived, vantiqtest.UnexpectedReceived:
 		n.line(problem, e, fmt.Sprintf("%s: %v", e.Kind, e.Err))
 	case vantiqtest.OddReceived:
@@ -128,9 +131,11 @@ func (n *narrator) line(mark string, e vantiqtest.Event, text string, asides ...
 		how = green
 	case problem:
 		how = red
+	case note:
+		how = yellow
 	}
 	who := e.Source
-	if who == "" {
+	if who == "" && e.Link > 0 {
 		who = fmt.Sprintf("link %d", e.Link)
 	}
 	line := harmless(fmt.Sprintf("%-*s  %s", n.width, who, text))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/vantiq-go/connectorsdk/cmd/vantiqdev/internal/console"
 	"github.com/vantiq-go/connectorsdk/protocol"
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
@@ -93,7 +94,11 @@ func TestNarrator(t *testing.T) {
 			event(vantiqtest.ReconnectRequired, nil),
 			event(vantiqtest.Configured, body(`{"a":1}`)),
 			event(vantiqtest.Usurped, nil),
+			event(console.Fault, failed(errors.New("RST, from the console"))),
 			event(vantiqtest.LinkClosed, failed(io.ErrUnexpectedEOF)),
+			event(console.Fault, func(e *vantiqtest.Event) {
+				e.Source, e.Link, e.Err = "", 0, errors.New("the local Vantiq is away for 5s, from the console")
+			}),
 		}, `
 → A     connected, after 1ms
 ← A     source configuration {}
@@ -101,7 +106,9 @@ func TestNarrator(t *testing.T) {
 → A     connected again
 ← A     source configuration {"a":1}
 ! A     another connector with the same reconnect secret takes over
+· A     fault: RST, from the console
 ! A     the link was lost: unexpected EOF
+·       fault: the local Vantiq is away for 5s, from the console
 `},
 		"notifications": {[]vantiqtest.Event{
 			event(vantiqtest.NotificationReceived, body(`{"n": 1}`)),

@@ -29,7 +29,10 @@ func TestLinksAreDropped(t *testing.T) {
 		p.shows("#fault-outcome", how+": done")
 		p.until("the connector has come back", `source("EchoSource").matches(".connected") && told("EchoSource").includes(`+quote(fmt.Sprintf("%d reconnect", i+1))+`)`)
 	}
-	p.until("the traffic tells of it", `labels().filter((label) => label === "link closed").length === 4`)
+	p.until("the traffic tells of it, and before it who did it", `(() => {
+		const told = rows().filter((row) => row.label === "fault" || row.label === "link closed");
+		return told.map((row) => row.label).join() === Array(4).fill("fault,link closed").join() && told[6].body === "RST, from the console" && !told[6].wrong;
+	})()`)
 
 	p.clickOn(`fault("Ask to reconnect").querySelector("button")`)
 	p.until("on the same link", `labels().includes("reconnect required") && told("EchoSource").includes("5 reconnects") && labels().filter((label) => label === "link opened").length === 5`)

@@ -50,12 +50,14 @@ func Listen(address string) (net.Listener, error) {
 	return net.Listen("tcp", address)
 }
 
-// New returns a console of a local Vantiq, whose observer the traffic is, on a listener from [Listen].
-func New(vantiq *vantiqtest.Server, traffic *Traffic, listener net.Listener) *Console {
+// New returns a console of a local Vantiq, whose observer the traffic is, on a listener from [Listen]. What the console does
+// to connectors it tells observe, as an event of the kind [Fault], from goroutines of its own, before it does it; after Close
+// it tells nothing more.
+func New(vantiq *vantiqtest.Server, traffic *Traffic, observe func(vantiqtest.Event), listener net.Listener) *Console {
 	c := &Console{
 		vantiq:   vantiq,
 		traffic:  traffic,
-		faults:   newFaults(vantiq),
+		faults:   newFaults(vantiq, observe),
 		url:      "http://" + listener.Addr().String(),
 		started:  time.Now(),
 		listener: listener,

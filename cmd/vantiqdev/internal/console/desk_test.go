@@ -45,7 +45,7 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := console.New(d.vantiq, traffic, listener)
+	c := console.New(d.vantiq, traffic, traffic.Observe, listener)
 	d.url = c.URL()
 	served := make(chan error, 1)
 	go func() { served <- c.Serve() }()

@@ -12,11 +12,17 @@ import (
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
+// Fault is the kind of an event that somebody at the console has caused. Err says what, in words; Link is set if it is done to
+// one, and Source unless it is done to all.
+const Fault vantiqtest.Kind = "fault"
+
 // faults are what the network and the server do wrong because somebody asked for it.
 type faults struct {
-	vantiq *vantiqtest.Server
+	vantiq  *vantiqtest.Server
+	observe func(vantiqtest.Event)
 
 	mu      sync.Mutex
+	closed  bool
 	sources map[*vantiqtest.Source]*sourceFaults
 
 	outage outage
@@ -29,12 +35,22 @@ type sourceFaults struct {
 	slow         time.Duration    // of acknowledgements
 }
 
-func newFaults(vantiq *vantiqtest.Server) *faults {
+func newFaults(vantiq *vantiqtest.Server, observe func(vantiqtest.Event)) *faults {
 	return &faults{
 		vantiq:  vantiq,
+		observe: observe,
 		sources: map[*vantiqtest.Source]*sourceFaults{},
-		outage:  outage{vantiq: vantiq, over: make(chan struct{})},
+		outage:  outage{vantiq: vantiq, observe: observe, over: make(chan struct{})},
 	}
+}
+
+// faultEvent returns the event of a fault; l may be nil.
+func faultEvent(source string, l *vantiqtest.Link, what string) vantiqtest.Event {
+	e := vantiqtest.Event{Time: time.Now(), Kind: Fault, Source: source, Err: errors.New(what + ", from the console")}
+	if l != nil {
+		e.Link = l.ID()
+	}
+	return e
 }
 
 // of returns those of a source; mu must be held.
@@ -88,7 +104,10 @@ type faultOrder struct {
 // maxSlow bounds how slow acknowledgements can be made.
 const maxSlow = time.Minute
 
-var errNotConnected = errors.New("no connector is connected to the source: start one first")
+var (
+	errNotConnected = errors.New("no connector is connected to the source: start one first")
+	errClosed       = errors.New("vantiqdev ends")
+)
 
 func (c *Console) postFault(w http.ResponseWriter, r *http.Request) {
 	source := c.sourceOf(w, r)
@@ -109,51 +128,69 @@ func (c *Console) postFault(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// apply does what is asked for, and tells of it just before.
 func (f *faults) apply(source *vantiqtest.Source, order faultOrder) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.closed {
+		return errClosed
+	}
 	is := f.of(source)
+	tell := func(l *vantiqtest.Link, what string) { f.observe(faultEvent(source.Name(), l, what)) }
 	switch order.Do {
 	case "drop":
-		return drop(source, order.How)
+		return drop(source, order.How, tell)
 	case "stall":
-		return is.stall(source, order.On)
+		return is.stall(source, order.On, tell)
 	case "refuse":
-		return is.refuse(source, order.Times)
+		return is.refuse(source, order.Times, tell)
 	case "reactivate":
-		return is.reactivate(source, order.Times)
+		return is.reactivate(source, order.Times, tell)
 	case "slow":
-		return is.slowDown(source, order.Slow)
+		return is.slowDown(source, order.Slow, tell)
 	case "reconnect":
-		return reconnect(source)
+		return reconnect(source, tell)
 	}
 	return fmt.Errorf("%q is nothing that can be done: there are drop, stall, refuse, reactivate, slow and reconnect", order.Do)
 }
 
-func drop(source *vantiqtest.Source, how string) error {
+// A tell tells what is about to be done, to a link or, if that is nil, to the source.
+type tell func(l *vantiqtest.Link, what string)
+
+func drop(source *vantiqtest.Source, how string, tell tell) error {
 	d, err := dropOf(how)
 	if err != nil {
 		return err
 	}
-	if !source.Drop(d) {
+	l := source.Link()
+	if l == nil {
 		return errNotConnected
 	}
+	what := how
+	if d > 0 {
+		what = d.String()
+	}
+	tell(l, what)
+	l.Drop(d)
 	return nil
 }
 
-func reconnect(source *vantiqtest.Source) error {
-	if !source.Connected() {
+func reconnect(source *vantiqtest.Source, tell tell) error {
+	l := source.Link()
+	if l == nil {
 		return errNotConnected
 	}
+	tell(l, "the connector is asked to reconnect")
 	source.RequireReconnect()
 	return nil
 }
 
 // refuse makes the next connects fail; negative: all.
-func (s *sourceFaults) refuse(source *vantiqtest.Source, times int) error {
+func (s *sourceFaults) refuse(source *vantiqtest.Source, times int, tell tell) error {
 	if times < -1 {
 		return fmt.Errorf("times is %d, and not 0 or more, or -1 for ever", times)
 	}
+	tell(nil, connects(times, "refused"))
 	s.reactivating = false
 	source.Refuse(times, &protocol.StatusError{Status: http.StatusServiceUnavailable, Details: []protocol.Detail{{
 		Code: "vantiqdev.refused", Message: "The console of the local Vantiq was told to refuse connects to the source " + source.Name()}}})
@@ -161,10 +198,11 @@ func (s *sourceFaults) refuse(source *vantiqtest.Source, times int) error {
 }
 
 // reactivate makes the next connects fail as they do while Vantiq redeploys a source, and so begins.
-func (s *sourceFaults) reactivate(source *vantiqtest.Source, times int) error {
+func (s *sourceFaults) reactivate(source *vantiqtest.Source, times int, tell tell) error {
 	if times < 0 {
 		return fmt.Errorf("times is %d, and not 0 or more", times)
 	}
+	tell(nil, connects(times, "refused as while Vantiq redeploys a source"))
 	s.reactivating = true
 	source.Reactivating(times)
 	if times > 0 {
@@ -173,9 +211,29 @@ func (s *sourceFaults) reactivate(source *vantiqtest.Source, times int) error {
 	return nil
 }
 
+// connects says what becomes of the next connects.
+func connects(times int, what string) string {
+	switch {
+	case times < 0:
+		return "every connect is " + what
+	case times == 0:
+		return "connects are no longer refused"
+	case times == 1:
+		return "the next connect is " + what
+	}
+	return fmt.Sprintf("the next %d connects are %s", times, what)
+}
+
 // stall makes the link of the session hang, in both directions, or lets it go on.
-func (s *sourceFaults) stall(source *vantiqtest.Source, on bool) error {
+func (s *sourceFaults) stall(source *vantiqtest.Source, on bool, tell tell) error {
+	l := source.Link()
+	if on && l == nil {
+		return errNotConnected
+	}
 	if s.stalled != nil {
+		if alive(s.stalled) && (!on || s.stalled != l) {
+			tell(s.stalled, "the stall is over")
+		}
 		s.stalled.HoldReads(false)
 		s.stalled.HoldWrites(false)
 		s.stalled = nil
@@ -183,10 +241,7 @@ func (s *sourceFaults) stall(source *vantiqtest.Source, on bool) error {
 	if !on {
 		return nil
 	}
-	l := source.Link()
-	if l == nil {
-		return errNotConnected
-	}
+	tell(l, "stall: Vantiq neither reads nor writes")
 	l.HoldReads(true)
 	l.HoldWrites(true)
 	s.stalled = l
@@ -194,10 +249,15 @@ func (s *sourceFaults) stall(source *vantiqtest.Source, on bool) error {
 }
 
 // slowDown makes acknowledgements late by so many milliseconds, or ends that.
-func (s *sourceFaults) slowDown(source *vantiqtest.Source, ms int64) error {
+func (s *sourceFaults) slowDown(source *vantiqtest.Source, ms int64, tell tell) error {
 	if ms < 0 || ms > maxSlow.Milliseconds() {
 		return fmt.Errorf("%d ms are not between 0 and %d", ms, maxSlow.Milliseconds())
 	}
+	what := "acknowledgements are no longer late"
+	if ms > 0 {
+		what = fmt.Sprintf("acknowledgements are %d ms late", ms)
+	}
+	tell(nil, what)
 	s.slow = time.Duration(ms) * time.Millisecond
 	source.SetAcknowledgements(vantiqtest.Acknowledgements{Delay: s.slow})
 	return nil
@@ -224,6 +284,7 @@ func (f *faults) close() {
 	f.outage.close()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.closed = true
 	for _, s := range f.sources {
 		if s.stalled != nil {
 			s.stalled.HoldReads(false)

@@ -82,6 +82,56 @@ func TestDrops(t *testing.T) {
 	}
 }
 
+// TestFaultsAreInTheTraffic checks that who reads the traffic learns what was done to a connector, before what came of it.
+func TestFaultsAreInTheTraffic(t *testing.T) {
+	d := newDesk(t)
+	for _, order := range []string{`{"do":"drop","how":"RST"}`, `{"do":"drop","how":"RSVP"}`, `{"do":"stall","on":true}`, `{"do":"reconnect"}`,
+		`{"do":"slow","ms":-1}`, `{"do":"refuse","times":-2}`, `{"do":"reactivate","times":-1}`} {
+		d.ask("POST", "/api/sources/EchoSource/fault", order) // nothing comes of it
+	}
+	d.connect()
+	stream := d.stream("")
+	if data, _ := stream.until("traffic", "connect accepted"); strings.Contains(data, `"fault"`) {
+		t.Errorf("what was refused is told: %s", data)
+	}
+	onLink := fmt.Sprintf(`"source":"EchoSource","link":%d,"kind":"fault","error":`, d.source.Link().ID())
+	const onSource = `"source":"EchoSource","kind":"fault","error":`
+	for _, c := range []struct{ order, want string }{
+		{`{"do":"stall","on":true}`, onLink + `"stall: Vantiq neither reads nor writes, from the console"`},
+		{`{"do":"stall","on":false}`, onLink + `"the stall is over, from the console"`},
+		{`{"do":"slow","ms":250}`, onSource + `"acknowledgements are 250 ms late, from the console"`},
+		{`{"do":"slow","ms":0}`, onSource + `"acknowledgements are no longer late, from the console"`},
+		{`{"do":"refuse","times":-1}`, onSource + `"every connect is refused, from the console"`},
+		{`{"do":"refuse","times":1}`, onSource + `"the next connect is refused, from the console"`},
+		{`{"do":"refuse","times":0}`, onSource + `"connects are no longer refused, from the console"`},
+		{`{"do":"reconnect"}`, onLink + `"the connector is asked to reconnect, from the console"`},
+		{`{"do":"reactivate","times":2}`, onSource + `"the next 2 connects are refused as while Vantiq redeploys a source, from the console"`},
+	} {
+		d.expect("POST", "/api/sources/EchoSource/fault", c.order, 204, "")
+		stream.until("traffic", c.want)
+	}
+
+	for how, want := range map[string]string{"RST": "RST", "1001": "close code 1001"} {
+		d.must(d.source.WaitConnected(d.soon()))
+		stream := d.stream("")
+		link, sessions := d.source.Link().ID(), d.source.Sessions()
+		d.expect("POST", "/api/sources/EchoSource/fault", `{"do":"drop","how":"`+how+`"}`, 204, "")
+		told := fmt.Sprintf(`"link":%d,"kind":"fault","error":"%s, from the console"`, link, want)
+		closed := fmt.Sprintf(`"link":%d,"kind":"link closed"`, link)
+		data := ""
+		for !strings.Contains(data, closed) {
+			more, _ := stream.next("traffic")
+			data += more
+		}
+		if !strings.Contains(data, told) || strings.Index(data, told) > strings.Index(data, closed) {
+			t.Errorf("%s: not told before it happened: %s", how, data)
+		}
+		d.must(d.source.WaitSession(d.soon(), sessions+1))
+	}
+	d.expect("POST", "/api/server/restart", `{"seconds":0.1}`, 204, "")
+	stream.until("traffic", `"kind":"fault","error":"the local Vantiq is away for 100ms, from the console"`)
+}
+
 func TestSlowAcknowledgements(t *testing.T) {
 	d := newDesk(t)
 	d.connect()

@@ -12,6 +12,7 @@ import (
 // An outage is a time in which the local Vantiq is not there. One may begin before the last is over.
 type outage struct {
 	vantiq  *vantiqtest.Server
+	observe func(vantiqtest.Event)
 	over    chan struct{} // closed with the console
 	running sync.WaitGroup
 
@@ -48,6 +49,7 @@ func (o *outage) begin(d time.Duration, changed func()) {
 	if o.closed {
 		return
 	}
+	o.observe(faultEvent("", nil, fmt.Sprintf("the local Vantiq is away for %s", d)))
 	o.number++
 	number := o.number
 	o.stopped, o.problem = true, nil

@@ -30,6 +30,7 @@ const kinds = {
   "validate rejected": ["link", "×", "token rejected"],
   "connect refused": ["link", "×", "connect refused"],
   "connect ignored": ["link", "×", "connect ignored"],
+  fault: ["link", "·", "fault"],
 };
 
 // describe returns what an event is: its group, arrow and label, and whether it is a problem.
@@ -37,7 +38,8 @@ export function describe(event) {
   const [group, arrow, label] = kinds[event.kind] ?? ["problem", "×", event.kind];
   // A link that ends says why; whether that is a problem depends on who wanted it, so only its code can tell.
   const ended = event.kind === "link closed";
-  const problem = arrow === "×" || (event.error && !ended) || (ended && !/\b100[01]\b/.test(event.error ?? ""));
+  const told = event.kind === "fault"; // its error is what was asked for
+  const problem = arrow === "×" || (event.error && !ended && !told) || (ended && !/\b100[01]\b/.test(event.error ?? ""));
   if (event.kind === "final received" && event.error) return { group, arrow: "×", label: "error answer", problem };
   return { group, arrow, label, problem: Boolean(problem) };
 }

@@ -42,11 +42,13 @@ export class Row {
     const what = describe(item);
     this.line.disabled = false;
     this.line.setAttribute("aria-expanded", "false");
-    this.element.className = what.problem ? `${what.group} wrong` : what.group;
+    this.element.className = what.group;
+    this.element.classList.toggle("wrong", what.problem);
+    this.element.classList.toggle("ordered", item.kind === "fault");
     say(this.time, timeOfDay(item.time));
     say(this.arrow, what.arrow);
     say(this.label, label(item, what));
-    say(this.source, item.source ?? `link ${item.link}`);
+    say(this.source, item.source ?? (item.link ? `link ${item.link}` : "all sources"));
     say(this.text, text(item));
     say(this.took, item.ms === undefined ? "" : duration(item.ms));
     if (item.address) {
@@ -113,7 +115,8 @@ function text(event) {
 }
 
 function facts(event) {
-  const parts = [`${event.kind}, ${new Date(event.time).toISOString()}`, `link ${event.link}`];
+  const parts = [`${event.kind}, ${new Date(event.time).toISOString()}`];
+  if (event.link) parts.push(`link ${event.link}`);
   if (event.address) parts.push(`reply address ${event.address}`);
   if (event.status) parts.push(`status ${event.status}`);
   if (event.bytes) parts.push(bytes(event.bytes));
