@@ -57,10 +57,17 @@ func TestFaultsThatLastAreShownAndCanBeEnded(t *testing.T) {
 
 	p.clickOn(`fault("Stall").querySelector("button")`)
 	p.until("it stalls, in both places", `fault("Stall").matches(".active") && told("EchoSource").includes("stalled")`)
+	p.shows("#fault-outcome", "Stall: on, until you end it, or the connector gives the link up and dials again.")
 	p.publish(`{"while": "stalled"}`)
 	p.until("no answer comes", `rows().some((row) => row.label === "PUBLISH") && !labels().includes("notification")`)
 	p.clickOn(`fault("Stall").querySelector("button[aria-label='End: Stall']")`)
 	p.until("it goes on", `labels().includes("notification") && !fault("Stall").matches(".active") && !told("EchoSource").includes("stalled")`)
+	p.shows("#fault-outcome", "Stall: ended.")
+	p.clickOn(`fault("Stall").querySelector("button")`)
+	p.until("it stalls again", `fault("Stall").matches(".active") && $("#fault-outcome").textContent.startsWith("Stall: on")`)
+	s.send(http.MethodPost, "/api/sources/EchoSource/fault", `{"do": "drop", "how": "RST"}`)
+	p.shows("#fault-outcome", "Stall: over.")
+	p.until("it is connected again", `source("EchoSource").matches(".connected") && told("EchoSource").includes("1 reconnect")`)
 
 	p.amount("Acknowledge late", "350")
 	p.clickOn(`fault("Acknowledge late").querySelector("button")`)
@@ -79,10 +86,12 @@ func TestFaultsThatLastAreShownAndCanBeEnded(t *testing.T) {
 
 	p.amount("Reactivate", "2")
 	p.clickOn(`fault("Reactivate").querySelector("button")`)
+	p.shows("#fault-outcome", "Reactivate: ")
 	p.until("two connects are refused, and then no more", `labels().filter((label) => label === "connect refused").length === 2 && told("EchoSource").includes("2 refusals") && source("EchoSource").matches(".connected") && !fault("Reactivate").matches(".active")`)
 
 	p.amount("Refuse", "0")
 	p.clickOn(`fault("Refuse").querySelector("button")`)
+	p.shows("#fault-outcome", "Refuse: every connect is refused, until you end it.")
 	p.until("every connect", `fault("Refuse").textContent.includes("every connect") && told("EchoSource").includes("refusing every connect")`)
 	p.clickOn(`fault("FIN").querySelector("button")`)
 	p.until("it cannot come back", `told("EchoSource").includes("not connected") && labels().filter((label) => label === "connect refused").length > 2`)
@@ -101,8 +110,9 @@ func TestServerRestarts(t *testing.T) {
 	p.until("it is connected", `source("EchoSource").matches(".connected")`)
 	p.amount("Restart", "2")
 	p.clickOn(`fault("Restart").querySelector("button")`)
+	p.until("it says until when", `/^Restart: on, until \d\d:\d\d:\d\d\.$/.test($("#fault-outcome").textContent)`)
 	p.until("it is stopped, and says so", `$("#live").textContent === "stopped" && !$("#lost").hidden && fault("Restart").matches(".active") && told("EchoSource").includes("not connected")`)
-	p.until("it is back, and so is the connector", `$("#live").textContent === "live" && $("#lost").hidden && source("EchoSource").matches(".connected")`)
+	p.until("it is back, and so is the connector", `$("#live").textContent === "live" && $("#fault-outcome").textContent === "Restart: over." && $("#lost").hidden && source("EchoSource").matches(".connected")`)
 }
 
 func TestOutageThatCannotEndSaysWhy(t *testing.T) {

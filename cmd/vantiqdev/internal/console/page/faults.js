@@ -5,8 +5,8 @@ import { $, element, say } from "./dom.js";
 import { chosenSource, onChange, store } from "./store.js";
 import { number } from "./words.js";
 
-// Each has a button, a sentence on what the connector will see, and perhaps an amount. What lasts has a function active,
-// that says what is going on or "", and a body that ends it.
+// Each has a button, a sentence on what the connector will see, and perhaps an amount. What lasts has a function begun, that
+// says how it ends, a function active, that says what is going on or "", and perhaps a body that ends it.
 const faults = [
   { title: "Links that end" },
   { label: "Close 1001", says: "Vantiq goes away: a close frame after what was sent, and the connector dials again.", body: () => drop("1001") },
@@ -19,6 +19,7 @@ const faults = [
     label: "Stall",
     says: "The link stays open, but Vantiq neither reads nor writes.",
     body: () => ({ do: "stall", on: true }),
+    begun: () => "on, until you end it, or the connector gives the link up and dials again",
     active: (f) => (f.stalled ? "stalled" : ""),
     end: () => ({ do: "stall", on: false }),
   },
@@ -27,6 +28,7 @@ const faults = [
     says: "The acknowledgements of notifications come so much later; nothing else is held up.",
     amount: { name: "milliseconds", unit: "ms", value: 500, min: 1, max: 60_000 },
     body: (ms) => ({ do: "slow", ms }),
+    begun: () => "on, until you end it",
     active: (f) => (f.slowMs ? `${number(f.slowMs)} ms late` : ""),
     end: () => ({ do: "slow", ms: 0 }),
   },
@@ -37,6 +39,7 @@ const faults = [
     says: "The next connects are refused as while Vantiq redeploys a source.",
     amount: { name: "connects", unit: "times", value: 3, min: 1, max: 1000 },
     body: (times) => ({ do: "reactivate", times }),
+    begun: refused,
     active: (f) => (f.reactivating ? `${number(f.reactivating)} to go` : ""),
     end: () => ({ do: "reactivate", times: 0 }),
   },
@@ -45,6 +48,7 @@ const faults = [
     says: "The next connects are refused with an error; 0 means every one until you end it.",
     amount: { name: "connects", unit: "times", value: 3, min: 0, max: 1000 },
     body: (times) => ({ do: "refuse", times: times || -1 }),
+    begun: (times) => (times ? refused(times) : "every connect is refused, until you end it"),
     active: (f) => (f.refusing < 0 ? "every connect" : f.refusing ? `${number(f.refusing)} to go` : ""),
     end: () => ({ do: "refuse", times: 0 }),
   },
@@ -55,11 +59,13 @@ const faults = [
     amount: { name: "seconds", unit: "s", value: 5, min: 0, max: 600 },
     server: true,
     body: (seconds) => ({ seconds }),
+    begun: (seconds) => `on, until ${new Date(Date.now() + seconds * 1000).toLocaleTimeString([], { hourCycle: "h23" })}`,
     active: () => (store.server.stopped ? "stopped" : ""),
   },
 ];
 
 const outcome = $("#fault-outcome");
+let going = null; // the fault that lasts of which outcome says how it ends
 
 export function showFaults() {
   const shown = [];
@@ -67,7 +73,16 @@ export function showFaults() {
     if (fault.title) $("#fault-list").append(element("li", { className: "fault-title" }, element("h3", {}, fault.title)));
     else shown.push(build(fault, i));
   }
-  onChange(() => shown.forEach((show) => show()));
+  let chosen = null;
+  onChange(() => {
+    if (store.chosen !== chosen) tell("", ""); // it was about another source
+    chosen = store.chosen;
+    shown.forEach((show) => show());
+  });
+}
+
+function refused(times) {
+  return times === 1 ? "the next connect is refused" : `the next ${number(times)} connects are refused`;
 }
 
 const drop = (how) => ({ do: "drop", how });
@@ -90,12 +105,14 @@ function build(fault, i) {
 
   button.addEventListener("click", () => {
     if (amount && !amount.reportValidity()) return;
-    act(fault, fault.body(amount?.valueAsNumber), `${fault.label}: done.`);
+    const n = amount?.valueAsNumber;
+    act(fault, fault.body(n), fault.begun?.(n) ?? "done", fault.begun && fault);
   });
   end.addEventListener("click", () => {
     button.focus();
-    act(fault, fault.end(), `${fault.label}: ended.`);
+    act(fault, fault.end(), "ended");
   });
+  let was = "";
   return () => {
     const source = chosenSource();
     const text = (source && fault.active?.(source.faults)) || "";
@@ -103,16 +120,23 @@ function build(fault, i) {
     item.classList.toggle("active", text !== "");
     say(active, text);
     end.hidden = text === "" || !fault.end;
+    if (was && !text && going === fault) tell("done", `${fault.label}: over.`);
+    was = text;
   };
 }
 
-async function act(fault, body, done) {
+// act orders a fault, and then says what has become of it; of one that lasts, until it is over.
+async function act(fault, body, become, lasting = null) {
   try {
     await ask("POST", fault.server ? "/api/server/restart" : sourcePath(store.chosen, "fault"), JSON.stringify(body));
-    outcome.className = "outcome done";
-    outcome.textContent = done;
+    tell("done", `${fault.label}: ${become}.`, lasting);
   } catch (error) {
-    outcome.className = "outcome error";
-    outcome.textContent = error.message;
+    tell("error", error.message);
   }
+}
+
+function tell(how, text, lasting = null) {
+  going = lasting;
+  outcome.className = `outcome ${how}`;
+  say(outcome, text);
 }
