@@ -21,7 +21,7 @@ const (
 	ValidateRejected     Kind = "validate rejected"     // Status, Err
 	ConnectAccepted      Kind = "connect accepted"      // followed by Configured
 	ConnectRefused       Kind = "connect refused"       // Status, Err; Source as it was asked for
-	ConnectIgnored       Kind = "connect ignored"       // it came before authentication
+	ConnectIgnored       Kind = "connect ignored"       // Err: it came before authentication
 	Usurped              Kind = "usurped"               // Link lost its session to a newcomer with the same secret
 	Configured           Kind = "configured"            // Body: the configuration; a session has begun
 	ReconnectRequired    Kind = "reconnect required"    // sent; the session has ended
@@ -30,17 +30,18 @@ const (
 	PartialReceived      Kind = "partial received"      // ReplyAddress, Status, Body, Duration since the query
 	FinalReceived        Kind = "final received"        // the same, and Err for an error answer
 	QueryAbandoned       Kind = "query abandoned"       // ReplyAddress, Duration, Err: its context ended first
-	StrayReceived        Kind = "stray response"        // ReplyAddress, Status, Body: no query waits for it
+	StrayReceived        Kind = "stray response"        // ReplyAddress, Status, Body; Err: why no query waits for it
 	NotificationReceived Kind = "notification received" // Body: the event
 	StatusSent           Kind = "status sent"           // Status: an acknowledgement, or an error
 	PingReceived         Kind = "ping received"
 	TooLargeReceived     Kind = "message too large"  // Err: what the server answered
-	MalformedReceived    Kind = "malformed message"  // Err; the message was ignored
+	MalformedReceived    Kind = "malformed message"  // Err; Body: how it begins, see below; it was ignored
 	UnexpectedReceived   Kind = "unexpected message" // Err; an operation unknown, or out of place; it was ignored
 	OddReceived          Kind = "odd message"        // Err: what Vantiq may refuse; the message itself was taken, and follows
 )
 
-// An Event is something that happened at the server. It never holds an auth token or a reconnect secret.
+// An Event is something that happened at the server. It never holds an auth token or a reconnect secret. The Body is valid JSON,
+// except for that of a malformed message: 400 bytes of it and an ellipsis, or nil where it may hold one of the two.
 type Event struct {
 	Time         time.Time
 	Kind         Kind

@@ -2,6 +2,7 @@ package vantiqtest
 
 import (
 	"encoding/json"
+	"errors"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
@@ -34,10 +35,12 @@ func validated(token string) []byte {
 		`","homeNamespace":"` + namespace + `","userType":"node","profiles":["` + namespace + `.admin"]}}}`)
 }
 
+var errEarlyConnect = errors.New("it came before a valid auth token")
+
 // connectExtension gives the link a session of the source, or says why not. Vantiq ignores it before authentication.
 func (l *Link) connectExtension(m *protocol.ConnectExtension) {
 	if !l.authenticated {
-		l.server.event(l.eventOf(Event{Kind: ConnectIgnored, Source: m.Source}))
+		l.server.event(l.eventOf(Event{Kind: ConnectIgnored, Source: m.Source, Err: errEarlyConnect}))
 		return
 	}
 	source := l.server.declared(m.Source)

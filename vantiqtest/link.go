@@ -233,7 +233,7 @@ func (l *Link) refuseSize(kind, size int) {
 func (l *Link) receive(frame []byte) {
 	m, err := l.decoder.Decode(frame)
 	if err != nil {
-		l.server.event(l.eventOf(Event{Kind: MalformedReceived, Err: err}))
+		l.malformed(Event{Err: err})
 		return
 	}
 	if l.server.observed() {

@@ -111,7 +111,7 @@ func (l *Link) response(r *protocol.Response) {
 	}
 	if r.Status == 0 {
 		err := errors.New("a message has neither op nor status")
-		l.server.event(l.eventOf(Event{Kind: MalformedReceived, ReplyAddress: r.ReplyAddress, Err: err}))
+		l.malformed(Event{ReplyAddress: r.ReplyAddress, Err: err})
 		return
 	}
 	s.answer(l, r)
@@ -127,6 +127,7 @@ func (s *Source) answer(l *Link, r *protocol.Response) {
 	q := s.queries[r.ReplyAddress]
 	switch {
 	case q == nil:
+		event.Err = strayness(r.ReplyAddress)
 		s.stray.add(StrayResponse{Time: time.Now(), Link: l.id, Response: *r})
 	case r.Partial():
 		event.Kind, event.Duration = PartialReceived, time.Since(q.sent)
@@ -140,6 +141,14 @@ func (s *Source) answer(l *Link, r *protocol.Response) {
 		close(q.answered)
 	}
 	s.server.event(event)
+}
+
+// strayness says why no query waits for a response.
+func strayness(address protocol.ReplyAddress) error {
+	if address == "" {
+		return errors.New("it has no X-Reply-Address in its headers")
+	}
+	return fmt.Errorf("no query waits, or waits any more, for its X-Reply-Address %.100q", string(address))
 }
 
 // finish completes the query. Whether Vantiq delivers rows that precede an error is not known: this server does not.

@@ -112,7 +112,7 @@ func (n *narrator) tell(e vantiqtest.Event) {
 	case vantiqtest.Usurped:
 		n.line(problem, e, "another connector with the same reconnect secret takes over")
 	case vantiqtest.StrayReceived:
-		n.line(problem, e, fmt.Sprintf("an answer came that no query waits for: status %d %s", e.Status, shorten(e.Body)))
+		n.line(problem, e, fmt.Sprintf("an answer came that no query waits for: %v; status %d %s", e.Err, e.Status, shorten(e.Body)))
 	case console.Fault:
 		n.line(note, e, fmt.Sprintf("fault: %v", e.Err))
 	case vantiqtest.TooLargeReceived, vantiqtest.MalformedReceived, vantiqtest.UnexpectedReceived:

@@ -168,7 +168,9 @@ func TestNarrator(t *testing.T) {
 			event(vantiqtest.ConnectRefused, failed(errors.New("no"))),
 			event(vantiqtest.FinalReceived, failed(protocol.QueryError{Code: "x.y", Template: "bad {0}", Parameters: []any{1}})),
 			event(vantiqtest.QueryAbandoned, func(e *vantiqtest.Event) { e.Duration = 30 * time.Second }),
-			event(vantiqtest.StrayReceived, func(e *vantiqtest.Event) { e.Status, e.Body = 200, json.RawMessage(`[]`) }),
+			event(vantiqtest.StrayReceived, func(e *vantiqtest.Event) {
+				e.Status, e.Body, e.Err = 200, json.RawMessage(`[]`), errors.New("it has no X-Reply-Address in its headers")
+			}),
 			event(vantiqtest.MalformedReceived, failed(errors.New("not JSON"))),
 			event(vantiqtest.OddReceived, failed(errors.New(`notification for "B" on the link of A`))),
 			event(vantiqtest.LinkClosed, failed(&websocket.CloseError{Code: 1000})),
@@ -180,7 +182,7 @@ func TestNarrator(t *testing.T) {
 ! A     the connect was refused: no
 → A     the SELECT failed: x.y: bad 1  (after 0s)
 ! A     no answer to the SELECT for 30s
-! A     an answer came that no query waits for: status 200 []
+! A     an answer came that no query waits for: it has no X-Reply-Address in its headers; status 200 []
 ! A     malformed message: not JSON
 ! A     notification for "B" on the link of A
 → A     disconnected, in good order
