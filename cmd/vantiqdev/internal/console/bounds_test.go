@@ -1,12 +1,15 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gorilla/websocket"
 
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
@@ -96,14 +99,76 @@ func TestRatesOfASecond(t *testing.T) {
 	}
 }
 
+// TestProblemsAreCountedAsTheyAreShown checks that the count of a source is what the filter of the page lets through.
+func TestProblemsAreCountedAsTheyAreShown(t *testing.T) {
+	traffic := NewTraffic()
+	for _, e := range []vantiqtest.Event{
+		{Kind: vantiqtest.ConnectAccepted},
+		{Kind: vantiqtest.FinalReceived},
+		{Kind: Fault, Err: errors.New("RST, from the console")},
+		{Kind: vantiqtest.LinkClosed, Err: &websocket.CloseError{Code: 1000}},
+		{Kind: vantiqtest.LinkClosed, Err: &websocket.CloseError{Code: 1001}},
+	} {
+		e.Source = "A"
+		traffic.Observe(e)
+	}
+	if n := traffic.account("A").totals.Problems; n != 0 {
+		t.Errorf("%d problems when all is well", n)
+	}
+	problems := []vantiqtest.Event{
+		{Kind: vantiqtest.FinalReceived, Err: errors.New("no")},
+		{Kind: vantiqtest.QueryAbandoned, Err: context.Canceled, Duration: 3 * time.Second},
+		{Kind: vantiqtest.LinkClosed, Err: &websocket.CloseError{Code: 1012}},
+		{Kind: vantiqtest.LinkClosed, Err: errors.New("connection reset by peer")},
+		{Kind: vantiqtest.ConnectRefused}, {Kind: vantiqtest.ConnectIgnored}, {Kind: vantiqtest.Usurped}, {Kind: vantiqtest.StrayReceived},
+		{Kind: vantiqtest.TooLargeReceived}, {Kind: vantiqtest.MalformedReceived}, {Kind: vantiqtest.UnexpectedReceived},
+	}
+	for _, e := range problems {
+		e.Source = "A"
+		traffic.Observe(e)
+	}
+	shown := 0
+	events, _, _ := traffic.after(0, 100)
+	for _, e := range events {
+		if e.Problem {
+			shown++
+		}
+		if e.Kind == vantiqtest.QueryAbandoned && e.Error != "to the SELECT until it was given up after 3s" {
+			t.Errorf("no answer: %s", e.Error)
+		}
+	}
+	if got := traffic.account("A").totals; shown != len(problems) || got.Problems != uint64(shown) || got.Failed != 2 || got.Refusals != 1 {
+		t.Errorf("of %d problems %d are shown, and counted are %+v", len(problems), shown, got)
+	}
+}
+
+func TestWhatNobodyUnderstandsIsEscaped(t *testing.T) {
+	for text, want := range map[string]string{
+		"{\"op\": \xff\x00\u202e\n": `{"op": \xff\x00\u202e\n`,
+		`{"a": "x\n"}`:              `{"a": "x\n"}`,
+		"":                          "",
+	} {
+		e := show(1, &vantiqtest.Event{Kind: vantiqtest.MalformedReceived, Body: json.RawMessage(text)}, shownBytes)
+		if e.Body != want {
+			t.Errorf("%q is shown as %s", text, e.Body)
+		}
+	}
+}
+
 func TestNobodyMakesAccountsUp(t *testing.T) {
 	traffic := NewTraffic()
+	traffic.know(func(source string) bool { return source == "A" })
 	traffic.Observe(vantiqtest.Event{Kind: vantiqtest.ConnectRefused, Source: "made up"})
+	traffic.Observe(vantiqtest.Event{Kind: vantiqtest.ConnectIgnored, Source: "made up as well"})
 	traffic.Observe(vantiqtest.Event{Kind: vantiqtest.UpgradeRefused, Status: 307})
 	if n := len(traffic.sources); n != 0 {
 		t.Errorf("%d sources have an account", n)
 	}
-	if events, _, _ := traffic.after(0, 10); len(events) != 1 {
+	if events, _, _ := traffic.after(0, 10); len(events) != 2 {
 		t.Errorf("%d events", len(events))
+	}
+	traffic.Observe(vantiqtest.Event{Kind: vantiqtest.ConnectRefused, Source: "A"})
+	if a := traffic.account("A"); a.totals.Refusals != 1 {
+		t.Errorf("the first refusal is not counted: %+v", a.totals)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -62,6 +63,9 @@ func New(vantiq *vantiqtest.Server, traffic *Traffic, observe func(vantiqtest.Ev
 		started:  time.Now(),
 		listener: listener,
 	}
+	traffic.know(func(source string) bool {
+		return slices.ContainsFunc(vantiq.Sources(), func(s *vantiqtest.Source) bool { return s.Name() == source })
+	})
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	host := strings.TrimSuffix(listener.Addr().String(), ":"+port)
 	for _, name := range []string{host, "127.0.0.1", "localhost", "[::1]"} {

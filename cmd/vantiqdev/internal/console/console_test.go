@@ -60,10 +60,13 @@ func TestPublishAndQuery(t *testing.T) {
 	for !strings.Contains(strings.Join(kinds, " "), "query abandoned") {
 		data, _ := stream.next("traffic")
 		var traffic struct {
-			Events []struct{ Kind, Body, Address string }
+			Events []struct{ Kind, Body, Address, Error string }
 		}
 		d.must(json.Unmarshal([]byte(data), &traffic))
 		for _, e := range traffic.Events {
+			if e.Kind == "query abandoned" && !strings.HasPrefix(e.Error, "to the SELECT for ") {
+				t.Errorf("no answer: %s", e.Error)
+			}
 			if e.Address != "" || strings.Contains(e.Kind, "publish") || strings.Contains(e.Kind, "notification") {
 				kinds = append(kinds, e.Kind)
 			}

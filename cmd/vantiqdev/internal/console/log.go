@@ -1,6 +1,12 @@
 package console
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -88,6 +94,7 @@ type event struct {
 	Bytes    int             `json:"bytes,omitempty"` // of the whole body
 	Duration float64         `json:"ms,omitempty"`
 	Error    string          `json:"error,omitempty"`
+	Problem  bool            `json:"problem,omitempty"`
 }
 
 // shownBytes is how much of a body, and of any other text, a stream of events holds.
@@ -105,11 +112,42 @@ func show(n uint64, e *vantiqtest.Event, bytes int) event {
 		Body:     string(cut(e.Body, bytes)),
 		Bytes:    len(e.Body),
 		Duration: milliseconds(e.Duration),
+		Problem:  isProblem(e),
 	}
 	if e.Err != nil {
-		shown.Error = string(cut([]byte(e.Err.Error()), bytes))
+		shown.Error = string(cut([]byte(reason(e)), bytes))
+	}
+	if e.Kind == vantiqtest.MalformedReceived {
+		shown.Body, shown.Bytes = escape(e.Body), 0 // the event has only how it begins
 	}
 	return shown
+}
+
+// reason is the error of an event, in words for people.
+func reason(e *vantiqtest.Event) string {
+	if e.Kind != vantiqtest.QueryAbandoned {
+		return e.Err.Error()
+	}
+	after := e.Duration.Round(time.Millisecond)
+	if after >= time.Second {
+		after = after.Round(100 * time.Millisecond)
+	}
+	switch {
+	case errors.Is(e.Err, context.DeadlineExceeded):
+		return fmt.Sprintf("to the SELECT for %s", after)
+	case errors.Is(e.Err, context.Canceled):
+		return fmt.Sprintf("to the SELECT until it was given up after %s", after)
+	}
+	return e.Err.Error()
+}
+
+// escape returns a text with backslashes for what cannot be seen, unless it is JSON.
+func escape(text []byte) string {
+	if json.Valid(text) {
+		return string(text)
+	}
+	quoted := strconv.Quote(string(text))
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 // cut returns the beginning of a text, of whole characters.

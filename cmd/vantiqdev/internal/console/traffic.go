@@ -17,6 +17,7 @@ type Traffic struct {
 	rates   rates
 	changes uint64 // grows when something happens that [Console] shows as state
 	watches map[*watch]struct{}
+	exists  func(source string) bool // nil: not known
 }
 
 // NewTraffic returns a Traffic to which nothing has happened.
@@ -38,7 +39,7 @@ type totals struct {
 	Failed        uint64 `json:"failed"`  // queries that ended otherwise
 	Notifications uint64 `json:"notifications"`
 	Refusals      uint64 `json:"refusals"` // of connects
-	Problems      uint64 `json:"problems"`
+	Problems      uint64 `json:"problems"` // of all kinds: failed queries and refusals are among them
 }
 
 // Observe takes note of an event.
@@ -55,7 +56,8 @@ func (t *Traffic) Observe(e vantiqtest.Event) {
 	}
 	a := t.sources[e.Source]
 	if a == nil {
-		if e.Kind == vantiqtest.ConnectRefused {
+		asked := e.Kind == vantiqtest.ConnectRefused || e.Kind == vantiqtest.ConnectIgnored
+		if asked && (t.exists == nil || !t.exists(e.Source)) {
 			return // anybody may ask for any name
 		}
 		a = &account{}
@@ -68,6 +70,13 @@ func (t *Traffic) Observe(e vantiqtest.Event) {
 			w.offer(e)
 		}
 	}
+}
+
+// know says which sources there are, so that what happens before the first session is counted as well.
+func (t *Traffic) know(exists func(source string) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.exists = exists
 }
 
 func (a *account) count(e vantiqtest.Event) {
@@ -90,8 +99,8 @@ func (a *account) count(e vantiqtest.Event) {
 		a.totals.Notifications++
 	case vantiqtest.ConnectRefused:
 		a.totals.Refusals++
-	case vantiqtest.Usurped, vantiqtest.StrayReceived, vantiqtest.TooLargeReceived, vantiqtest.MalformedReceived,
-		vantiqtest.UnexpectedReceived, vantiqtest.OddReceived:
+	}
+	if isProblem(&e) {
 		a.totals.Problems++
 	}
 }

@@ -25,7 +25,7 @@ const kinds = {
   "connect accepted": ["link", "·", "connected"],
   configured: ["link", "←", "configuration"],
   "reconnect required": ["link", "←", "reconnect required"],
-  usurped: ["link", "·", "usurped"],
+  usurped: ["link", "×", "usurped"],
   "upgrade refused": ["link", "×", "upgrade refused"],
   "validate rejected": ["link", "×", "token rejected"],
   "connect refused": ["link", "×", "connect refused"],
@@ -36,10 +36,7 @@ const kinds = {
 // describe returns what an event is: its group, arrow and label, and whether it is a problem.
 export function describe(event) {
   const [group, arrow, label] = kinds[event.kind] ?? ["problem", "×", event.kind];
-  // A link that ends says why; whether that is a problem depends on who wanted it, so only its code can tell.
-  const ended = event.kind === "link closed";
-  const told = event.kind === "fault"; // its error is what was asked for
-  const problem = arrow === "×" || (event.error && !ended && !told) || (ended && !/\b100[01]\b/.test(event.error ?? ""));
-  if (event.kind === "final received" && event.error) return { group, arrow: "×", label: "error answer", problem };
-  return { group, arrow, label, problem: Boolean(problem) };
+  const problem = Boolean(event.problem);
+  if (event.kind === "final received" && problem) return { group, arrow: "×", label: "error answer", problem };
+  return { group, arrow, label, problem };
 }

@@ -76,7 +76,7 @@ export class Row {
       const whole = await fetch(item);
       if (this.item !== item) return;
       this.whole = whole;
-      body.textContent = pretty(whole) || "no body";
+      body.textContent = pretty(whole) || nothing(item);
     } catch (error) {
       this.whole = item.body ?? "";
       body.textContent = `${this.whole}\n\n${error.message}`;
@@ -114,6 +114,11 @@ function text(event) {
   return parts.join(" ");
 }
 
+function nothing(event) {
+  if (event.kind !== "malformed message") return "no body";
+  return "not shown: before the connect, or with words of the handshake in it, it may hold an auth token or a reconnect secret";
+}
+
 function facts(event) {
   const parts = [`${event.kind}, ${new Date(event.time).toISOString()}`];
   if (event.link) parts.push(`link ${event.link}`);
@@ -121,5 +126,6 @@ function facts(event) {
   if (event.status) parts.push(`status ${event.status}`);
   if (event.bytes) parts.push(bytes(event.bytes));
   if (event.error) parts.push(event.error.slice(0, longestError));
+  if (event.kind === "malformed message" && event.body) parts.push("it begins with");
   return parts.join(" · ");
 }

@@ -55,11 +55,16 @@ function showSource(source, i) {
     t.publishes && `${number(t.publishes)} published`,
     t.notifications && count(t.notifications, "notification"),
     t.queries && count(t.queries, "query", "queries"),
-    t.failed && `${number(t.failed)} failed`,
-    t.refusals && count(t.refusals, "refusal"),
-    t.problems && count(t.problems, "problem"),
+    t.problems && problems(t),
   ].filter(Boolean));
+  parts.totals.title = t.problems ? "Problems: what the filter of that name shows of this source." : "";
   list(parts.faults, activeFaults(source.faults));
+}
+
+// problems says how many there were, and how many of which kinds.
+function problems(t) {
+  const kinds = [t.failed && count(t.failed, "failed query", "failed queries"), t.refusals && count(t.refusals, "refusal")].filter(Boolean);
+  return count(t.problems, "problem") + (kinds.length ? ` (${kinds.join(", ")})` : "");
 }
 
 function showTimes() {

@@ -1,0 +1,27 @@
+package console
+
+import (
+	"errors"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
+)
+
+// isProblem reports whether something went wrong: what the page shows in red and its filter "Problems" lets through, and what
+// is counted as a problem of its source.
+func isProblem(e *vantiqtest.Event) bool {
+	switch e.Kind {
+	case vantiqtest.UpgradeRefused, vantiqtest.ValidateRejected, vantiqtest.ConnectRefused, vantiqtest.ConnectIgnored, vantiqtest.Usurped,
+		vantiqtest.QueryAbandoned, vantiqtest.StrayReceived, vantiqtest.TooLargeReceived, vantiqtest.MalformedReceived,
+		vantiqtest.UnexpectedReceived, vantiqtest.OddReceived:
+		return true
+	case vantiqtest.FinalReceived:
+		return e.Err != nil
+	case vantiqtest.LinkClosed: // whether that was wanted only its code can tell
+		var frame *websocket.CloseError
+		ordinary := errors.As(e.Err, &frame) && (frame.Code == websocket.CloseNormalClosure || frame.Code == websocket.CloseGoingAway)
+		return !ordinary
+	}
+	return false
+}
