@@ -80,7 +80,10 @@ func TestSelects(t *testing.T) {
 
 	p.write("#select-text", `{"fail": "no table {0}"}`)
 	p.click("#select-form .primary")
-	p.shows("#select-form .outcome", "no table first com.example.failed")
+	p.shows("#select-form .outcome", `no table first com.example.failed ["first",2]`)
+	p.write("#select-text", `{"fail": "{0}, and {1}"}`)
+	p.click("#select-form .primary")
+	p.until("parameters that the message has are not said again", `$("#select-form .outcome").textContent === "first, and 2 com.example.failed"`)
 	p.until("the error is a problem in the traffic as well", `rows().some((row) => row.label === "error answer" && row.wrong && row.body.includes("no table first"))`)
 
 	p.write("#select-text", `{"hang": true}`)

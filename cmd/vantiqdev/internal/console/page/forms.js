@@ -104,11 +104,14 @@ class Form {
     this.outcome.className = `outcome ${how}`;
     const more = [];
     if (code) more.push(" ", element("code", {}, code));
-    if (parameters.length > 0) more.push(" ", element("code", {}, JSON.stringify(parameters)));
+    if (parameters.some((parameter) => !text.includes(written(parameter)))) more.push(" ", element("code", {}, JSON.stringify(parameters)));
     this.outcome.replaceChildren(text, ...more);
     this.showRows(rows);
   }
 }
+
+// written is how a parameter of an error stands in its message.
+const written = (parameter) => (typeof parameter === "string" ? parameter : JSON.stringify(parameter));
 
 async function publish(source, text, signal) {
   const begun = performance.now();
