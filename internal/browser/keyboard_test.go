@@ -13,6 +13,7 @@ func TestEverythingWorksByKeyboard(t *testing.T) {
 	p := open(t, s, wide)
 	p.until("both are connected", `$$(".source.connected").length === 2`)
 
+	p.until("the keys are shown as such", `$$(".source kbd").map((key) => key.textContent + key.title).join() === "1Key 1 chooses this source,2Key 2 chooses this source"`)
 	p.press("2")
 	p.until("2 chooses the second source", `source("Orders").getAttribute("aria-current") === "true"`)
 	p.press("1")

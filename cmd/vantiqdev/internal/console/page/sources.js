@@ -47,7 +47,9 @@ function showSource(source, i) {
   const chosen = source.name === store.chosen;
   parts.button.setAttribute("aria-current", chosen ? "true" : "false");
   parts.button.classList.toggle("connected", source.connected);
-  say(parts.key, i < 9 ? String(i + 1) : "");
+  const key = i < 9 ? String(i + 1) : "";
+  say(parts.key, key);
+  parts.key.title = `Key ${key} chooses this source`;
   list(parts.peer, source.connected ? [source.sdk, source.peer].filter(Boolean) : []);
   parts.button.title = source.agent ?? "";
   const t = source.totals;
