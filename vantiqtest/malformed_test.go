@@ -68,7 +68,7 @@ func TestIgnoredMessagesSayWhy(t *testing.T) {
 	want := []string{
 		"it came before a valid auth token",
 		"it has no X-Reply-Address in its headers",
-		`no query waits, or waits any more, for its X-Reply-Address "nobody\n` + strings.Repeat("x", 93) + `"`,
+		`its X-Reply-Address "nobody\n` + strings.Repeat("x", 93) + `" is of no query that waits`,
 	}
 	if got, want := strings.Join(reasons, "\n"), strings.Join(want, "\n"); got != want {
 		t.Errorf("said\n%s\nwant\n%s", got, want)

@@ -148,7 +148,7 @@ func strayness(address protocol.ReplyAddress) error {
 	if address == "" {
 		return errors.New("it has no X-Reply-Address in its headers")
 	}
-	return fmt.Errorf("no query waits, or waits any more, for its X-Reply-Address %.100q", string(address))
+	return fmt.Errorf("its X-Reply-Address %.100q is of no query that waits", string(address))
 }
 
 // finish completes the query. Whether Vantiq delivers rows that precede an error is not known: this server does not.

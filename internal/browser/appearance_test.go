@@ -106,7 +106,7 @@ func TestLongNamesFit(t *testing.T) {
 func TestCaptionsOfPlotsFit(t *testing.T) {
 	s := startServe(t, "EchoSource")
 	p := open(t, s, wide)
-	for _, width := range []int64{1440, 1280, 1024, 1023, 641, 420, 360} {
+	for _, width := range []int64{1440, 1280, 1240, 1239, 1024, 1023, 641, 420, 360} {
 		p.look(look{width, 900, "light"})
 		cut := value[[]string](p, `(() => {
 			$$(".plot-value").forEach((value) => { value.textContent = "1.20 s · 12.3 s" });
@@ -116,8 +116,7 @@ func TestCaptionsOfPlotsFit(t *testing.T) {
 			t.Errorf("%d pixels: %s", width, text)
 		}
 		captions := value[string](p, `$$(".plot figcaption p:first-child").map((caption) => caption.innerText).join("|")`)
-		if units := strings.NewReplacer(" a second", "", "/s", "").Replace(captions); units != "Publishes|Notifications|Queries|Answer time p50 · max" ||
-			strings.Count(captions, " a second")+strings.Count(captions, "/s") != 3 {
+		if captions != "Publishes a second|Notifications a second|Queries a second|Answer time p50 · max" {
 			t.Errorf("%d pixels: units are missing in %s", width, captions)
 		}
 	}

@@ -7,9 +7,9 @@ import { duration, number } from "./words.js";
 const span = 300; // seconds
 
 const plots = [
-  { title: "Publishes", unit: "a second", brief: "/s", lines: [["publishes", "line"]] },
-  { title: "Notifications", unit: "a second", brief: "/s", lines: [["notifications", "line"]] },
-  { title: "Queries", unit: "a second", brief: "/s", lines: [["queries", "line"]] },
+  { title: "Publishes", unit: "a second", lines: [["publishes", "line"]] },
+  { title: "Notifications", unit: "a second", lines: [["notifications", "line"]] },
+  { title: "Queries", unit: "a second", lines: [["queries", "line"]] },
   { title: "Answer time", unit: "p50 · max", lines: [["max", "faint"], ["p50", "line"]], time: true },
 ];
 
@@ -46,11 +46,11 @@ export function recolour() {
   for (const { plot } of drawn) plot.redraw(false, true);
 }
 
-function build({ title, unit, brief, lines, time }) {
+function build({ title, unit, lines, time }) {
   const value = element("p", { className: "plot-value" }, "");
   const place = element("div", { className: "plot-place" });
   const colours = Object.fromEntries(["line", "faint", "grid", "text"].map((name) => [name, element("i", { className: `ink-${name}` })]));
-  const figure = element("figure", { className: "plot" }, element("figcaption", {}, element("p", {}, title, ...units(unit, brief)), value), place);
+  const figure = element("figure", { className: "plot" }, element("figcaption", {}, element("p", {}, title, element("span", { className: "quiet" }, ` ${unit}`)), value), place);
   figure.append(...Object.values(colours));
   $("#plot-grid").append(figure);
 
@@ -95,12 +95,6 @@ function build({ title, unit, brief, lines, time }) {
   return { plot, lines, time, show };
 }
 
-// units are the unit as it is written out, and as it is where there is less room.
-function units(unit, brief) {
-  if (!brief) return [element("span", { className: "quiet" }, ` ${unit}`)];
-  return [element("span", { className: "quiet unit-long" }, ` ${unit}`), element("abbr", { className: "quiet unit-short", title: unit }, brief)];
-}
-
 // ends are where dots are drawn: at both ends of each line. A line of a few seconds is hardly wider than one, and would not be
 // seen without.
 function ends(u, line) {
@@ -134,5 +128,6 @@ function short(value) {
 }
 
 function shortTime(ms) {
+  if (ms === 0) return "0"; // beside which the time axis begins
   return ms >= 1000 ? `${short(ms / 1000)} s` : `${ms} ms`;
 }
