@@ -142,3 +142,17 @@ func TestRefusedUpgradeIsObserved(t *testing.T) {
 		t.Errorf("saw %+v", seen.events)
 	}
 }
+
+func TestResetByTheServerIsSaidToBeThat(t *testing.T) {
+	var seen recorder
+	server := start(t, vantiqtest.WithObserver(seen.observe))
+	source := server.Source("EchoSource", nil)
+	c := connected(t, server, nil, "EchoSource", "s")
+	source.Drop(vantiqtest.RST)
+	_ = c.ended()
+	server.Close()
+	last := seen.events[len(seen.events)-1]
+	if last.Kind != vantiqtest.LinkClosed || last.Err == nil || last.Err.Error() != "the server broke the connection off" {
+		t.Errorf("saw %+v", last)
+	}
+}

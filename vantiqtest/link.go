@@ -121,12 +121,17 @@ func (l *Link) serve() {
 	}
 	l.end()
 	l.writer.seal(nil, false)
+	if l.isDropped() && errors.Is(err, net.ErrClosed) {
+		err = errBrokenOff
+	}
 	if !l.isDropped() { // else Drop has set the deadline
 		_ = l.raw.SetDeadline(time.Now().Add(closePatience)) // for the answer to the connector's close frame
 	}
 	<-l.writer.done
 	l.server.event(l.eventOf(Event{Kind: LinkClosed, Err: err}))
 }
+
+var errBrokenOff = errors.New("the server broke the connection off")
 
 func (l *Link) isDropped() bool {
 	l.mu.Lock()

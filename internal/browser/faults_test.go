@@ -31,7 +31,7 @@ func TestLinksAreDropped(t *testing.T) {
 	}
 	p.until("the traffic tells of it, and before it who did it", `(() => {
 		const told = rows().filter((row) => row.label === "fault" || row.label === "link closed");
-		return told.map((row) => row.label).join() === Array(4).fill("fault,link closed").join() && told[6].body === "RST, from the console" && !told[6].wrong;
+		return told.map((row) => row.label).join() === Array(4).fill("fault,link closed").join() && told[6].body === "RST, from the console" && !told[6].wrong && told[7].body === "the server broke the connection off";
 	})()`)
 
 	p.clickOn(`fault("Ask to reconnect").querySelector("button")`)
