@@ -15,7 +15,7 @@ type Kind string
 // which is set from the first accepted connect of a link on.
 const (
 	LinkOpened           Kind = "link opened"           // the WebSocket is up
-	LinkClosed           Kind = "link closed"           // Err: why, as the reader saw it, or that the server broke the connection off
+	LinkClosed           Kind = "link closed"           // Status: the code of the close frame that came, if any; Err: why, as the reader saw it, or that the server broke the connection off
 	UpgradeRefused       Kind = "upgrade refused"       // Status or Err: what was asked for was no WebSocket, or there was an obstacle
 	Validated            Kind = "validated"             // the token is valid
 	ValidateRejected     Kind = "validate rejected"     // Status, Err

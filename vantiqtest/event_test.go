@@ -143,6 +143,29 @@ func TestRefusedUpgradeIsObserved(t *testing.T) {
 	}
 }
 
+func TestCodeOfTheCloseFrameIsObserved(t *testing.T) {
+	var seen recorder
+	server := start(t, vantiqtest.WithObserver(seen.observe))
+	server.Source("EchoSource", nil)
+	orderly := connected(t, server, nil, "EchoSource", "s")
+	if err := orderly.ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(1001, "")); err != nil {
+		t.Fatal(err)
+	}
+	_ = orderly.ended()
+	abrupt := dial(t, server, nil)
+	_ = abrupt.ws.Close()
+	server.Close()
+	codes := map[uint64]int{}
+	for _, e := range seen.events {
+		if e.Kind == vantiqtest.LinkClosed {
+			codes[e.Link] = e.Status
+		}
+	}
+	if len(codes) != 2 || codes[1] != 1001 || codes[2] != 0 {
+		t.Errorf("links and their codes: %v", codes)
+	}
+}
+
 func TestResetByTheServerIsSaidToBeThat(t *testing.T) {
 	var seen recorder
 	server := start(t, vantiqtest.WithObserver(seen.observe))

@@ -128,7 +128,12 @@ func (l *Link) serve() {
 		_ = l.raw.SetDeadline(time.Now().Add(closePatience)) // for the answer to the connector's close frame
 	}
 	<-l.writer.done
-	l.server.event(l.eventOf(Event{Kind: LinkClosed, Err: err}))
+	closed := Event{Kind: LinkClosed, Err: err}
+	var frame *websocket.CloseError
+	if errors.As(err, &frame) && frame.Code != websocket.CloseAbnormalClosure { // which stands for the lack of a frame
+		closed.Status = frame.Code
+	}
+	l.server.event(l.eventOf(closed))
 }
 
 var errBrokenOff = errors.New("the server broke the connection off")

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
@@ -106,8 +104,8 @@ func TestProblemsAreCountedAsTheyAreShown(t *testing.T) {
 		{Kind: vantiqtest.ConnectAccepted},
 		{Kind: vantiqtest.FinalReceived},
 		{Kind: Fault, Err: errors.New("RST, from the console")},
-		{Kind: vantiqtest.LinkClosed, Err: &websocket.CloseError{Code: 1000}},
-		{Kind: vantiqtest.LinkClosed, Err: &websocket.CloseError{Code: 1001}},
+		{Kind: vantiqtest.LinkClosed, Status: 1000, Err: errors.New("a close frame")},
+		{Kind: vantiqtest.LinkClosed, Status: 1001, Err: errors.New("a close frame")},
 	} {
 		e.Source = "A"
 		traffic.Observe(e)
@@ -118,7 +116,7 @@ func TestProblemsAreCountedAsTheyAreShown(t *testing.T) {
 	problems := []vantiqtest.Event{
 		{Kind: vantiqtest.FinalReceived, Err: errors.New("no")},
 		{Kind: vantiqtest.QueryAbandoned, Err: context.Canceled, Duration: 3 * time.Second},
-		{Kind: vantiqtest.LinkClosed, Err: &websocket.CloseError{Code: 1012}},
+		{Kind: vantiqtest.LinkClosed, Status: 1012, Err: errors.New("a close frame")},
 		{Kind: vantiqtest.LinkClosed, Err: errors.New("connection reset by peer")},
 		{Kind: vantiqtest.ConnectRefused}, {Kind: vantiqtest.ConnectIgnored}, {Kind: vantiqtest.Usurped}, {Kind: vantiqtest.StrayReceived},
 		{Kind: vantiqtest.TooLargeReceived}, {Kind: vantiqtest.MalformedReceived}, {Kind: vantiqtest.UnexpectedReceived},

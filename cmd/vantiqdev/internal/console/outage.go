@@ -66,8 +66,6 @@ func (o *outage) begin(d time.Duration, changed func()) {
 	})
 }
 
-const goingAway vantiqtest.Drop = 1001
-
 // wait reports whether the console is still there after a while.
 func (o *outage) wait(d time.Duration) bool {
 	timer := time.NewTimer(d)

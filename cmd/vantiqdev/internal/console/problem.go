@@ -1,11 +1,11 @@
 package console
 
-import (
-	"errors"
+import "github.com/vantiq-go/connectorsdk/vantiqtest"
 
-	"github.com/gorilla/websocket"
-
-	"github.com/vantiq-go/connectorsdk/vantiqtest"
+// The codes of the close frames with which a link ends as it should.
+const (
+	closedInOrder = 1000
+	goingAway     = 1001
 )
 
 // isProblem reports whether something went wrong: what the page shows in red and its filter "Problems" lets through, and what
@@ -19,9 +19,7 @@ func isProblem(e *vantiqtest.Event) bool {
 	case vantiqtest.FinalReceived:
 		return e.Err != nil
 	case vantiqtest.LinkClosed: // whether that was wanted only its code can tell
-		var frame *websocket.CloseError
-		ordinary := errors.As(e.Err, &frame) && (frame.Code == websocket.CloseNormalClosure || frame.Code == websocket.CloseGoingAway)
-		return !ordinary
+		return e.Status != closedInOrder && e.Status != goingAway
 	}
 	return false
 }

@@ -123,7 +123,7 @@ function facts(event) {
   const parts = [`${event.kind}, ${new Date(event.time).toISOString()}`];
   if (event.link) parts.push(`link ${event.link}`);
   if (event.address) parts.push(`reply address ${event.address}`);
-  if (event.status) parts.push(`status ${event.status}`);
+  if (event.status) parts.push(`${event.kind === "link closed" ? "close code" : "status"} ${event.status}`);
   if (event.bytes) parts.push(bytes(event.bytes));
   if (event.error) parts.push(event.error.slice(0, longestError));
   if (event.kind === "malformed message" && event.body) parts.push("it begins with");
