@@ -55,10 +55,11 @@ and waits for its answer. JSON is an object, what VAIL has behind WITH.`,
 			if err != nil {
 				return said(c, err)
 			}
+			write := writeTable
 			if lines {
-				return writeLines(c.Root().Writer, rows)
+				write = writeLines
 			}
-			return writeTable(c.Root().Writer, rows)
+			return said(c, write(c.Root().Writer, rows))
 		},
 	}, `
 vantiqdev query                                       all there is
@@ -160,11 +161,14 @@ func membersOf(row json.RawMessage) (members []member, err error) {
 	return members, nil
 }
 
-// cell returns a value as a cell shows it: a text without its quotes, and everything on one line.
+// cell returns a value as a cell shows it: a text without its quotes, and everything on one line that is not too long.
 func cell(value json.RawMessage) string {
 	var text string
 	if json.Unmarshal(value, &text) != nil || string(value) == "null" {
-		text = shorten(value)
+		return shorten(value)
+	}
+	if runes := []rune(text); len(runes) > maxShown {
+		text = string(runes[:maxShown]) + "…"
 	}
 	return protocol.Printable(text)
 }
