@@ -74,6 +74,12 @@ func clearer(c *cli.Command, err error) error {
 	if name, incomplete := strings.CutPrefix(text, "flag needs an argument: "); incomplete {
 		return fmt.Errorf("the flag -%s needs a value", strings.TrimLeft(name, "-"))
 	}
+	if before, _, number := strings.Cut(text, ": strconv."); number {
+		return fmt.Errorf("%s: it must be a number", before)
+	}
+	if before, _, duration := strings.Cut(text, ": time: "); duration {
+		return fmt.Errorf("%s: it must be a duration, like 30s", before)
+	}
 	return errors.New(text)
 }
 

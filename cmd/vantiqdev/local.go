@@ -165,6 +165,8 @@ func adviceFor(err error, address, where string) string {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Sprintf(": something listens there already, another vantiqdev perhaps. End it (\"lsof -i :%s\" names it), or "+
 			"choose another port%s", port, where)
+	case errors.As(err, new(*net.DNSError)), errors.Is(err, syscall.EADDRNOTAVAIL):
+		return ": it must be an address of this machine" + where
 	case errors.Is(err, os.ErrPermission):
 		return ": ports below 1024 need special rights: choose a higher one, like 8400" + where
 	}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 )
@@ -34,7 +35,11 @@ func vantiqdev(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "help" { // as one asks git and go
 		args = append(args[1:], "-h")
 	}
-	err := newTool(stdout, stderr).Run(context.Background(), append([]string{"vantiqdev"}, args...))
+	tool := newTool(stdout, stderr)
+	if len(args) == 2 && strings.TrimLeft(args[1], "-") == "h" && tool.Command(args[0]) == nil {
+		args = args[:1] // which is answered in our words
+	}
+	err := tool.Run(context.Background(), append([]string{"vantiqdev"}, args...))
 	var usage *usageError
 	switch {
 	case err == nil:

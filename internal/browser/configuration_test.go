@@ -35,7 +35,7 @@ func TestConfigurationIsSaved(t *testing.T) {
 	p.shows("#configuration-problem", "never closed")
 	p.write("#configuration-text", `{"prefix": "# ", "big": 9007199254740993}`)
 	p.click("#configuration-form .primary")
-	p.shows("#configuration-form .outcome", "Saved")
+	p.shows("#configuration-form .outcome", "asked to reconnect")
 	p.until("the connector was told, and has the new one", `labels().includes("reconnect required") && rows().findLast((row) => row.label === "configuration").body.includes("# ")`)
 	p.until("that was a reconnect", `told("EchoSource").includes("1 reconnect")`)
 	p.until("there is nothing left to save or to discard", `$("#configuration-form .revert").hidden && $("#configuration-changed").hidden`)
@@ -55,7 +55,7 @@ func TestWhatIsTypedAfterSavingIsNoConflict(t *testing.T) {
 	p.write("#configuration-text", `{"a": 2}`)
 	p.hide(true) // so that no state comes
 	p.press(enter, ctrl)
-	p.shows("#configuration-form .outcome", "Saved")
+	p.shows("#configuration-form .outcome", "Saved, for the next connector")
 	p.write("#configuration-text", `{"a": 2, "b": 3}`)
 	p.hide(false)
 	p.clickOn(`fault("Refuse").querySelector("button")`)

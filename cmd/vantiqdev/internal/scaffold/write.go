@@ -31,7 +31,7 @@ func (p Project) Write(parent string) error {
 	}
 	desk, err := os.MkdirTemp(parent, "."+p.Name+"-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("nothing can be written here: %w; go to another directory", err)
 	}
 	defer os.RemoveAll(desk)
 	draft := filepath.Join(desk, p.Name)

@@ -70,6 +70,7 @@ async function save() {
   const name = source;
   const text = editor.text;
   const before = sourceNamed(name)?.config;
+  const connected = Boolean(sourceNamed(name)?.connected);
   const edit = edits.get(name);
   if (edit) edit.saved = pretty(text);
   try {
@@ -79,7 +80,7 @@ async function save() {
     if (sourceNamed(name)?.config === before) learn(name, { config: pretty(text) });
     if (name === source) {
       showEdited();
-      tell("Saved. The connector was asked to reconnect.", "done");
+      tell(connected ? "Saved. The connector was asked to reconnect." : "Saved, for the next connector.", "done");
     }
   } catch (error) {
     if (name === source) tell(error.message, "error");
