@@ -27,31 +27,32 @@ const secretToken = "hush-the-token"
 
 // A desk is a local Vantiq with a console, and somebody at it.
 type desk struct {
-	t      *testing.T
-	vantiq *vantiqtest.Server
-	source *vantiqtest.Source
-	url    string
-	client *http.Client
+	t       *testing.T
+	vantiq  *vantiqtest.Server
+	source  *vantiqtest.Source
+	console *console.Console
+	url     string
+	client  *http.Client
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t *testing.T, options ...vantiqtest.Option) *desk {
 	t.Helper()
 	traffic := console.NewTraffic()
 	d := &desk{t: t, client: &http.Client{Transport: &http.Transport{}, Timeout: patience}}
-	d.vantiq = vantiqtest.NewServer(vantiqtest.WithToken(secretToken), vantiqtest.WithObserver(traffic.Observe))
+	d.vantiq = vantiqtest.NewServer(append(options, vantiqtest.WithToken(secretToken), vantiqtest.WithObserver(traffic.Observe))...)
 	d.source = d.vantiq.Source("EchoSource", map[string]any{"prefix": "> "})
 	d.source.HandleNotifications(func(connector.Document) {})
 	listener, err := console.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := console.New(d.vantiq, traffic, traffic.Observe, listener)
-	d.url = c.URL()
+	d.console = console.New(d.vantiq, traffic, traffic.Observe, listener)
+	d.url = d.console.URL()
 	served := make(chan error, 1)
-	go func() { served <- c.Serve() }()
+	go func() { served <- d.console.Serve() }()
 	t.Cleanup(func() {
 		d.vantiq.Close()
-		c.Close()
+		d.console.Close()
 		if err := <-served; err != nil {
 			t.Error(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -226,4 +227,60 @@ func TestAnOutageEndsWhenThePortIsFreeAgain(t *testing.T) {
 	}
 	d.must(thief.Close())
 	stream.until("state", `"stopped":false`)
+}
+
+// An outage may take long to end, and the next one may have begun by then.
+func TestAnOutageThatEndsLateLeavesTheNextAlone(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := &slowAddress{Addr: listener.Addr(), asked: make(chan struct{}), goOn: make(chan struct{})}
+	d := newDesk(t, vantiqtest.WithListener(&listenerAt{listener, slow}))
+	slow.armed.Store(true)
+	d.expect("POST", "/api/server/restart", `{"seconds":0}`, 204, "")
+	select {
+	case <-slow.asked: // it is about to listen again
+	case <-d.soon().Done():
+		t.Fatal("the outage does not end")
+	}
+	d.expect("POST", "/api/server/restart", `{"seconds":600}`, 204, "")
+	close(slow.goOn)
+	d.console.Close() // returns when nobody tries to end an outage any more
+	if c, err := net.Dial("tcp", listener.Addr().String()); err == nil {
+		_ = c.Close()
+		t.Error("the local Vantiq is there in an outage")
+	}
+}
+
+// A listenerAt is a listener that says itself where it is.
+type listenerAt struct {
+	net.Listener
+	address net.Addr
+}
+
+func (l *listenerAt) Addr() net.Addr { return l.address }
+
+// A slowAddress is an address that, once armed, cannot be listened on before it is told to go on.
+type slowAddress struct {
+	net.Addr
+	armed       atomic.Bool
+	asked, goOn chan struct{}
+}
+
+func (a *slowAddress) String() string {
+	if a.armed.CompareAndSwap(true, false) {
+		close(a.asked)
+		<-a.goOn
+	}
+	return a.Addr.String()
+}
+
+func TestTheConsoleLeavesNoLinkStalled(t *testing.T) {
+	d := newDesk(t)
+	d.connect()
+	l := d.source.Link()
+	d.expect("POST", "/api/sources/EchoSource/fault", `{"do":"stall","on":true}`, 204, "")
+	d.console.Close()
+	d.must(l.Ping(d.soon()))
 }
