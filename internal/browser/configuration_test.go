@@ -90,6 +90,38 @@ func TestConfigurationThatChangesMeanwhileIsNotLost(t *testing.T) {
 	p.until("also anew", `$("#configuration-text").value === '{"n": 3}'`)
 }
 
+// The console tells a configuration only when it has changed.
+func TestConfigurationOutlastsWhatIsToldWithoutIt(t *testing.T) {
+	s := startServe(t, `EchoSource={"n": 1}`, `Orders={"m": 1}`)
+	connect(t, s, "EchoSource")
+	p := open(t, s, wide)
+	shows := func(what, text string) {
+		t.Helper()
+		p.until(what, `$("#configuration-text").value === `+quote(text))
+	}
+	shows("it is shown", `{"n": 1}`)
+	p.until("it is connected", `source("EchoSource").matches(".connected")`)
+	p.publish(`{}`)
+	p.until("a state without it has come", `told("EchoSource").includes("1 published")`)
+	shows("it is still there", `{"n": 1}`)
+	p.clickOn(`source("Orders")`)
+	shows("and the other one", `{"m": 1}`)
+	p.hide(true) // so that no state comes
+	if status := s.send(http.MethodPut, "/api/sources/Orders/config", `{"m": 2}`); status != http.StatusNoContent {
+		t.Fatalf("status %d", status)
+	}
+	p.hide(false)
+	shows("what has changed meanwhile is there", `{"m": 2}`)
+
+	p.write("#configuration-text", `{"m": 3}`)
+	p.press(enter, ctrl)
+	p.shows("#configuration-form .outcome", "Saved")
+	if status := s.send(http.MethodPut, "/api/sources/Orders/config", `{"m": 2}`); status != http.StatusNoContent {
+		t.Fatalf("status %d", status)
+	}
+	shows("what somebody has taken back at once is gone", `{"m": 2}`)
+}
+
 // state returns what the console tells the page.
 func (s *serve) state() string {
 	s.t.Helper()

@@ -37,16 +37,16 @@ func (c *Console) Suggest(samples Samples) {
 }
 
 type sourceState struct {
-	Name      string            `json:"name"`
-	Connected bool              `json:"connected"`
-	Since     *time.Time        `json:"since"`
-	Peer      string            `json:"peer"`
-	SDK       string            `json:"sdk"`
-	Agent     string            `json:"agent"`
-	Sessions  int               `json:"sessions"`
-	Config    protocol.Document `json:"config"`
-	Faults    faultState        `json:"faults"`
-	Totals    *totals           `json:"totals,omitempty"`
+	Name      string             `json:"name"`
+	Connected bool               `json:"connected"`
+	Since     *time.Time         `json:"since"`
+	Peer      string             `json:"peer"`
+	SDK       string             `json:"sdk"`
+	Agent     string             `json:"agent"`
+	Sessions  int                `json:"sessions"`
+	Config    *protocol.Document `json:"config,omitempty"` // in a stream: nil if it is the one that was sent last
+	Faults    faultState         `json:"faults"`
+	Totals    *totals            `json:"totals,omitempty"`
 }
 
 func (c *Console) state() state {
@@ -63,10 +63,11 @@ func (c *Console) state() state {
 
 func (c *Console) sourceState(source *vantiqtest.Source) sourceState {
 	counted := c.traffic.account(source.Name())
+	config := source.Config()
 	s := sourceState{
 		Name:     source.Name(),
 		Sessions: source.Sessions(),
-		Config:   source.Config(),
+		Config:   &config,
 		Faults:   c.faults.state(source),
 		Totals:   &counted.totals,
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/vantiq-go/connectorsdk/protocol"
 	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
@@ -28,11 +29,12 @@ type stream struct {
 	flusher *http.ResponseController
 	err     error // of writing
 
-	last    uint64    // event that was sent
-	second  int64     // the last of which the rates were sent
-	changes uint64    // that the state last sent knows
-	shown   []byte    // the state last sent, without totals
-	told    time.Time // when
+	last    uint64                       // event that was sent
+	second  int64                        // the last of which the rates were sent
+	changes uint64                       // that the state last sent knows
+	shown   []byte                       // the state last sent, without totals and configurations
+	told    time.Time                    // when
+	configs map[string]protocol.Document // that the page has, by source
 }
 
 func (c *Console) getStream(w http.ResponseWriter, r *http.Request) {
@@ -70,14 +72,31 @@ func (s *stream) state(now time.Time) {
 		return
 	}
 	state := s.console.state()
+	configs, news := s.leaveOutConfigs(state.Sources)
 	all := encode(state)
 	for i := range state.Sources {
-		state.Sources[i].Totals = nil
+		state.Sources[i].Config, state.Sources[i].Totals = nil, nil
 	}
-	if shown := encode(state); !bytes.Equal(shown, s.shown) || now.Sub(s.told) >= totalsPace {
+	if shown := encode(state); news || !bytes.Equal(shown, s.shown) || now.Sub(s.told) >= totalsPace {
 		s.send("state", "", all)
-		s.shown, s.told, s.changes = shown, now, changes
+		s.shown, s.told, s.changes, s.configs = shown, now, changes, configs
 	}
+}
+
+// leaveOutConfigs takes the configurations that the page has out of the sources, as they may be large. It returns all that
+// there are, and whether the page has not got all of them.
+func (s *stream) leaveOutConfigs(sources []sourceState) (configs map[string]protocol.Document, news bool) {
+	configs = make(map[string]protocol.Document, len(sources))
+	for i, source := range sources {
+		configs[source.Name] = *source.Config
+		// Byte for byte: the page shows a configuration as it was written.
+		if has, ok := s.configs[source.Name]; ok && bytes.Equal(has.Raw(), source.Config.Raw()) {
+			sources[i].Config = nil
+		} else {
+			news = true
+		}
+	}
+	return configs, news
 }
 
 // begin sends what a page that has just been opened wants to see, or what one has missed that lost the stream.

@@ -3,21 +3,26 @@
 
 import { lay, read } from "./json.js";
 
-export function readState(text) {
+// readState adds to the configurations that the text leaves out, as they are as before, those of known, and keeps in known
+// (source → configuration) what it says: pass the same one for all texts of a stream.
+export function readState(text, known) {
   const state = JSON.parse(text);
   const written = documents(text);
-  for (const [i, source] of state.sources.entries()) source.config = written?.configs[i] ?? JSON.stringify(source.config);
+  for (const [i, source] of state.sources.entries()) {
+    if ("config" in source) known.set(source.name, written?.configs[i] ?? JSON.stringify(source.config));
+    source.config = known.get(source.name);
+  }
   state.server.samples = written?.samples ?? {};
   return state;
 }
 
-// documents returns the configurations of all sources, and the samples, or null if one of them is nested too deep to be laid
-// out.
+// documents returns the configurations of all sources that have one there, and the samples, or null if one of them is nested
+// too deep to be laid out.
 function documents(text) {
   try {
     const state = read(text.replace(escaped, plain));
     return {
-      configs: member(state, "sources").items.map(({ value }) => lay(member(value, "config"))),
+      configs: member(state, "sources").items.map(({ value }) => laid(member(value, "config"))),
       samples: Object.fromEntries(member(member(state, "server"), "samples").items.map(({ key, value }) => [JSON.parse(key), lay(value)])),
     };
   } catch {
@@ -29,4 +34,5 @@ function documents(text) {
 const escaped = /\\(u003c|u003e|u0026|u2028|u2029|.)/g;
 const plain = (pair, what) => (what.length > 1 ? JSON.parse(`"${pair}"`) : pair);
 
-const member = (object, name) => object.items.find(({ key }) => key === `"${name}"`).value;
+const member = (object, name) => object.items.find(({ key }) => key === `"${name}"`)?.value;
+const laid = (value) => value && lay(value);

@@ -16,9 +16,10 @@ export function follow({ state, traffic, rates, again, lost }) {
   const open = () => {
     close();
     stream = new EventSource(`/api/stream?after=${last}`);
+    const configs = new Map(); // of all sources, as a stream begins with them
     heard();
     on("state", (event) => {
-      const told = readState(event.data);
+      const told = readState(event.data, configs);
       if (started !== "" && told.server.started !== started) again();
       started = told.server.started;
       state(told);
