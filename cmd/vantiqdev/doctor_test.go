@@ -224,6 +224,17 @@ var calls = []call{
 		p.vantiq(vantiqtest.WithTLS(ca.serverConfig(-time.Hour, time.Hour*24*100+time.Hour, "vantiq.example.com", "*.example.com")))
 		p.configure("tlsCaFile=" + p.write("ca.pem", ca.pem))
 	}},
+	{"secrets in a certificate", "", 1, func(p *patient) {
+		ca := newAuthority(p.T)
+		p.vantiq(vantiqtest.WithTLS(ca.serverConfig(-time.Hour, time.Hour*24*100+time.Hour, goodToken+".example.com", "two.example.com")))
+		p.configure("tlsCaFile=" + p.write("ca.pem", ca.pem))
+	}},
+	{"secrets in a long certificate", "", 0, func(p *patient) {
+		ca := newAuthority(p.T)
+		hosts := []string{goodToken, "two.example.com", "three.example.com", "four.example.com", "five.example.com", "127.0.0.1"}
+		p.vantiq(vantiqtest.WithTLS(ca.serverConfig(-time.Hour, time.Hour*24*100+time.Hour, hosts...)))
+		p.configure("tlsCaFile=" + p.write("ca.pem", ca.pem))
+	}},
 	{"client certificate wanted", "", 1, func(p *patient) {
 		ca := newAuthority(p.T)
 		p.vantiq(vantiqtest.WithTLS(ca.wantingClients(ca.serverConfig(-time.Hour, time.Hour*24*100+time.Hour, "127.0.0.1"))))
@@ -306,6 +317,17 @@ var calls = []call{
 	// The token.
 	{"wrong token", "", 1, func(p *patient) {
 		p.vantiq()
+		p.without("authToken")
+		p.configure("authToken=" + wrongToken)
+	}},
+	{"wrong token after a partial answer", "", 1, func(p *patient) {
+		server, _ := p.vantiq()
+		server.Intercept(func(l *vantiqtest.Link, m protocol.Message) bool {
+			if _, ok := m.(*protocol.Validate); ok {
+				l.Send(`{"status":100}`)
+			}
+			return false
+		})
 		p.without("authToken")
 		p.configure("authToken=" + wrongToken)
 	}},
