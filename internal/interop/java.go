@@ -14,10 +14,9 @@ import (
 
 // Limits of the SDK for Java, and of the connectors on it.
 const (
-	javaPing        = 5 * time.Second // with sendPings; also how long a pong may take
-	javaBackoff     = 5 * time.Second // what each connector's own loop waits
-	javaPermits     = 5               // notifications that may wait for their acknowledgement
-	javaReactivated = 10              // connects on one socket in a reactivation window
+	javaWait        = 5 * time.Second
+	javaPermits     = 5  // notifications that may wait for their acknowledgement
+	javaReactivated = 10 // connects on one socket in a reactivation window
 	javaAgent       = "okhttp/3.13.1"
 )
 
@@ -30,6 +29,7 @@ const (
 // the SDK needs it.
 type Java struct {
 	Target
+	Wait time.Duration // between two pings, for a pong, and before each connector's own loop dials again: with the SDK 5 s
 
 	behaviour Behaviour
 
@@ -42,7 +42,7 @@ type Java struct {
 
 // NewJava returns a connector that has not connected yet.
 func NewJava(target Target) *Java {
-	return &Java{Target: target, permits: javaPermits, work: make(chan struct{}, 1)}
+	return &Java{Target: target, Wait: javaWait, permits: javaPermits, work: make(chan struct{}, 1)}
 }
 
 // Run connects and serves, again and again, until ctx ends or the token is rejected.
@@ -61,7 +61,7 @@ func (j *Java) Run(ctx context.Context) error {
 		case errors.As(err, &rejected):
 			return err
 		}
-		pause(ctx, javaBackoff)
+		pause(ctx, j.Wait)
 	}
 }
 
@@ -76,7 +76,7 @@ func (j *Java) attempt(ctx context.Context) error {
 	defer stop()
 	var keeper sync.WaitGroup
 	alive, end := context.WithCancel(ctx)
-	keeper.Go(func() { s.keepAlive(alive, javaPing, javaPing) })
+	keeper.Go(func() { s.keepAlive(alive, j.Wait, j.Wait) })
 	err = j.serve(s)
 	if closedWith(err) != 0 {
 		keeper.Wait() // nobody reads, so no pong is seen

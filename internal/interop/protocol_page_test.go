@@ -253,8 +253,8 @@ func TestPythonOfTheProtocolPage(t *testing.T) {
 			t.Errorf("a query for no number of rows failed with %v", err)
 		}
 	}
-	if state := vantiq.state(); state.Totals.Problems > 0 || state.Sessions != 7 {
-		t.Errorf("the console says %+v, want no problems and 7 sessions", state)
+	if state := vantiq.state(); state.Sessions != 7 {
+		t.Errorf("the console says %+v, want 7 sessions", state)
 	}
 	if said := connector.output.String(); strings.Count(said, "connected: ") != 7 || strings.Count(said, "refused: ") != 3 ||
 		!strings.Contains(said, `connected: {'new': True}`) || strings.Contains(said, "error: ") {
