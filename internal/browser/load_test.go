@@ -30,6 +30,9 @@ const (
 	loadRate     = 10_000 // notifications a second
 	loadSamples  = 12     // of the page's memory, the first two while it is still filling
 	warmUp       = 2
+
+	clickPatience = 10 * time.Second // slow is a matter of the machine; this is frozen
+	loadPatience  = 2 * time.Minute  // beyond what the load lasts
 )
 
 // A sample is what the page takes at one time, when its garbage has been collected.
@@ -56,21 +59,30 @@ func TestTenThousandMessagesASecond(t *testing.T) {
 	p.until("it is connected", `source("Load").matches(".connected")`)
 	connection, _ := set.Connection("Load")
 
+	var sent atomic.Int64
+	var samples []sample
+	defer p.within(duration+loadPatience, func() string {
+		return fmt.Sprintf("%d messages were sent and %d of %d samples taken", sent.Load(), len(samples), loadSamples)
+	})()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var sent atomic.Int64
 	ended := make(chan error, 1)
 	begun := time.Now()
 	go func() { ended <- send(ctx, connection, &sent) }()
 
-	var samples []sample
-	var early []int // of the server, in the first half
+	before := int64(0) // sent at the last sample
+	var early []int    // of the server, in the first half
 	next := time.NewTicker(duration / loadSamples)
 	defer next.Stop()
 	for len(samples) < loadSamples {
 		select {
 		case <-next.C:
 			samples = append(samples, p.sample())
+			now := sent.Load()
+			if now == before {
+				t.Errorf("sample %d: nothing could be sent since the one before, after %d messages", len(samples)-1, now)
+			}
+			before = now
 		case err := <-ended:
 			t.Fatalf("after %d messages: %v", sent.Load(), err)
 		}
@@ -102,16 +114,24 @@ func TestTenThousandMessagesASecond(t *testing.T) {
 
 	first, second := samples[warmUp:(loadSamples+warmUp)/2], samples[(loadSamples+warmUp)/2:]
 	flat(t, "JavaScript heap", first, second, func(m sample) int64 { return m.heap }, 3e5)
+	// It comes and goes by some 7 MB.
+	flat(t, "heap of its embedder", first, second, func(m sample) int64 { return m.embedder }, 1e7)
 	flat(t, "DOM nodes", first, second, func(m sample) int64 { return m.nodes }, 500)
 	flat(t, "live heap of the server in MB", early, late, func(mb int) int64 { return int64(mb) }, 2)
-	for _, m := range samples {
+	for i, m := range samples {
 		if m.rows > 300 {
-			t.Errorf("the page has %d rows", m.rows)
+			t.Errorf("sample %d: the page has %d rows", i, m.rows)
+		}
+		if m.answered > clickPatience {
+			t.Errorf("sample %d: a click was answered after %v", i, m.answered)
 		}
 	}
 
 	// Everything has arrived, and the page knows of everything: each notification and its status is shown or left out.
-	p.until("all is counted", fmt.Sprintf(`told("Load").includes("%s notifications")`, thousands(total)))
+	p.until("all is counted", fmt.Sprintf(`$$(".listed").some((e) => e.textContent === "%s notifications")`, thousands(total)))
+	if want := fmt.Sprintf(`"notifications":%d,`, total); !strings.Contains(s.state(), want) {
+		t.Errorf("the console does not say %s but %s", want, s.state())
+	}
 	p.until("and accounted for", fmt.Sprintf(`(() => {
 		const [seen, leftOut] = $("#counts").textContent.match(/[\d,]+/g).map((n) => Number(n.replaceAll(",", "")));
 		return seen + leftOut >= %d && seen + leftOut <= %d;
@@ -139,6 +159,22 @@ func send(ctx context.Context, c *connector.SourceConnection, sent *atomic.Int64
 				return err
 			}
 		}
+	}
+}
+
+// within gives the page that long from now on. The function that it returns ends that, and says how far the test had come if
+// it took longer.
+func (p *page) within(d time.Duration, howFar func() string) (over func()) {
+	whole := p.ctx
+	ctx, cancel := context.WithTimeout(whole, d)
+	p.ctx = ctx
+	return func() {
+		p.t.Helper()
+		if ctx.Err() != nil {
+			p.t.Errorf("it was not over after %v: %s", d, howFar())
+		}
+		cancel()
+		p.ctx = whole
 	}
 }
 

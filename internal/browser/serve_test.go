@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 var built struct {
@@ -123,13 +124,22 @@ func startServeAt(t *testing.T, address, console string, sources ...string) *ser
 	return s
 }
 
+// endPatience is for the end of a vantiqdev serve.
+const endPatience = 20 * time.Second
+
 // stop ends it, as Ctrl-C does.
 func (s *serve) stop() {
 	if s.process.ProcessState != nil {
 		return
 	}
 	_ = s.process.Process.Signal(syscall.SIGTERM)
-	<-s.ended
+	select {
+	case <-s.ended:
+	case <-time.After(endPatience):
+		s.t.Errorf("vantiqdev serve has not ended %v after the signal", endPatience)
+		_ = s.process.Process.Kill()
+		<-s.ended
+	}
 	if err := s.process.Wait(); err != nil && !s.t.Failed() {
 		s.t.Errorf("vantiqdev serve: %v", err)
 	}
