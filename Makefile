@@ -7,7 +7,7 @@ FUZZ_TIME := 6s
 # How long faults strike: make chaos CHAOS_TIME=30m
 CHAOS_TIME := 1m
 
-steps := fmt vet lint test race fuzz chaos systems build examples deps docs tidy interop
+steps := fmt vet lint test race fuzz chaos load systems build examples deps docs tidy interop
 
 .PHONY: all ci $(steps)
 
