@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -18,12 +19,12 @@ type changes struct {
 	watcher *fsnotify.Watcher
 	matters func(file string) bool // nil: none
 	wanted  chan order
-	placed  chan error // of one round of place
+	placed  chan error // how a round of place went
 	over    chan struct{}
 
 	// The goroutine of run has these.
 	seen map[string]sight // what the files were when they were last looked at
-	near map[string]bool  // their directories; others are watched because these are in them
+	near map[string]bool  // directories in which something can happen to them
 }
 
 // settleTime is how long files must have been left alone.
@@ -39,7 +40,7 @@ func watchFiles(files []string, matters func(file string) bool) (*changes, error
 		changed: make(chan string), watcher: watcher, matters: matters,
 		wanted: make(chan order), placed: make(chan error), over: make(chan struct{}), seen: look(files),
 	}
-	if err := c.place(c.around()); err != nil {
+	if err := c.place(c.around()); err != nil { // which is safe as long as nothing has happened
 		_ = watcher.Close()
 		return nil, err
 	}
@@ -50,14 +51,14 @@ func watchFiles(files []string, matters func(file string) bool) (*changes, error
 // An order is to watch these files from now on.
 type order struct {
 	files []string
-	done  chan struct{}
+	done  chan error
 }
 
-// watch replaces the files that are watched.
-func (c *changes) watch(files []string) {
-	o := order{files, make(chan struct{})}
+// watch replaces the files that are watched, and returns why some are not.
+func (c *changes) watch(files []string) error {
+	o := order{files, make(chan error, 1)}
 	c.wanted <- o
-	<-o.done
+	return <-o.done
 }
 
 // A sight is what can be seen of a file without reading it.
@@ -81,33 +82,72 @@ func look(files []string) map[string]sight {
 	return seen
 }
 
-// around returns the directories in which something can happen to the files.
-func (c *changes) around() []string {
-	c.near = make(map[string]bool)
-	for file, s := range c.seen {
-		c.near[filepath.Dir(file)] = true
-		if s.file != "" {
-			c.near[filepath.Dir(s.file)] = true
+// onTheWay returns the directories in which a file and the symbolic links to it are.
+func onTheWay(file string) (directories []string) {
+	const mostLinks = 40 // as many as Linux follows
+	for range mostLinks {
+		link, rest, found := firstLink(file)
+		if !found {
+			break
+		}
+		directories = append(directories, filepath.Dir(link))
+		target, err := os.Readlink(link)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(link), target)
+		}
+		file = filepath.Join(target, rest)
+	}
+	return append(directories, filepath.Dir(file))
+}
+
+// firstLink returns the first part of a path that is a symbolic link, and what comes behind it.
+func firstLink(file string) (link, rest string, found bool) {
+	if parent := filepath.Dir(file); parent != file {
+		if link, rest, found := firstLink(parent); found {
+			return link, filepath.Join(rest, filepath.Base(file)), true
 		}
 	}
-	directories := maps.Clone(c.near)
-	for directory := range c.near {
-		directories[filepath.Dir(directory)] = true
+	info, err := os.Lstat(file)
+	return file, "", err == nil && info.Mode()&os.ModeSymlink != 0
+}
+
+// A placement is what to watch.
+type placement struct {
+	near  map[string]bool
+	above map[string]bool // where a directory is another one of the same name one day; as far as that can be watched
+}
+
+// around returns where something can happen to the files.
+func (c *changes) around() placement {
+	p := placement{make(map[string]bool), make(map[string]bool)}
+	for file := range c.seen {
+		for _, directory := range onTheWay(file) {
+			p.near[directory] = true
+			p.above[filepath.Dir(directory)] = true
+		}
 	}
-	return slices.Sorted(maps.Keys(directories))
+	c.near = p.near
+	return p
 }
 
 // place watches directories, as far as they are there. One that is watched already may be another one of the same name by now.
-func (c *changes) place(directories []string) error {
-	for _, directory := range directories {
+func (c *changes) place(p placement) error {
+	var errs []error
+	for directory := range p.above {
+		_ = c.watcher.Add(directory) // who may not read it can do without
+	}
+	for _, directory := range slices.Sorted(maps.Keys(p.near)) {
 		if _, err := os.Stat(directory); err != nil {
 			continue
 		}
 		if err := c.watcher.Add(directory); err != nil {
-			return fmt.Errorf("watching %s: %w", directory, err)
+			errs = append(errs, fmt.Errorf("changes in %s are not noticed: %w", directory, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // compare looks at files, which are watched from now on, and returns one that is not what it was, if there is any.
@@ -144,14 +184,14 @@ func (c *changes) run() {
 		settled.Reset(settleTime)
 	}
 	placing, again := false, false
-	var waiting, served []chan struct{} // for a round that is to begin, and for the one that is under way
+	var waiting, served []chan error // for a round that is to begin, and for the one that is under way
 	for {
 		if again && !placing {
 			placing, again = true, false
 			served, waiting = waiting, nil
-			go func(directories []string) { // ends when it is done, or with close
+			go func(p placement) { // ends when it is done, or with close
 				select {
-				case c.placed <- c.place(directories):
+				case c.placed <- c.place(p):
 				case <-c.over:
 				}
 			}(c.around())
@@ -179,15 +219,12 @@ func (c *changes) run() {
 			again, waiting = true, append(waiting, o.done)
 		case err := <-c.placed:
 			placing = false
-			if err != nil {
-				note(err.Error())
-			}
 			if file := c.compare(slices.Collect(maps.Keys(c.seen))); file != "" { // also what came about before it was watched
 				note(file)
 				again = true
 			}
 			for _, done := range served {
-				close(done)
+				done <- err
 			}
 			served = nil
 		case <-settled.C:

@@ -62,6 +62,29 @@ func TestServeFollowsWhatALinkLeadsTo(t *testing.T) {
 	vantiq.stdout.await(t, `source configuration {"n":2}`)
 }
 
+// The link may be any part of a file's name, and a directory may be one that only its name's parts lead to.
+func TestServeFollowsALinkAboveAFile(t *testing.T) {
+	w := newWorkplace(t)
+	for _, version := range []string{"1", "2"} {
+		w.mkdir("v" + version + "/deep")
+		w.write("v"+version+"/deep/file", `{"config":{"n":`+version+`}}`)
+	}
+	w.mkdir("links")
+	w.link(filepath.Join("..", "v1"), "links/now")
+	w.link(filepath.Join("links", "now", "deep"), "here")
+	vantiq := w.serve("-file", w.path("here/file"))
+	w.connect(vantiq, "echoes")
+	vantiq.stdout.await(t, `source configuration {"n":1}`)
+	w.link(filepath.Join("..", "v2"), "links/now")
+	vantiq.stdout.await(t, `source configuration {"n":2}`)
+	w.rename("v2/deep", "gone")
+	vantiq.stdout.await(t, "until that is mended everything stays as it is")
+	w.mkdir("draft")
+	w.write("draft/file", `{"config":{"n":3}}`)
+	w.rename("draft", "v2/deep")
+	vantiq.stdout.await(t, `source configuration {"n":3}`)
+}
+
 func TestServeFollowsADirectoryThatComesAndGoes(t *testing.T) {
 	w := newWorkplace(t)
 	config := w.read("server.config")

@@ -98,7 +98,9 @@ func (l *local) follow(read func() (n namespace, files []string, err error)) err
 			select {
 			case <-changes.changed:
 				n, files, err := read()
-				changes.watch(files)
+				if err := changes.watch(files); err != nil {
+					l.tell.later(func() { l.screen.show(problem, red, err.Error()) })
+				}
 				if err != nil {
 					l.tell.later(func() { l.screen.show(problem, red, everythingStays(err)) })
 					continue

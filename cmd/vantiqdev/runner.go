@@ -93,7 +93,7 @@ func (r *runner) serve(listener, consoleListener net.Listener, n namespace) erro
 		}
 	}))
 	l := startLocal(tell, false, listener, consoleListener, n)
-	r.screen.say("a local Vantiq is ready at %s; starting %s", r.target.server, r.program.name)
+	r.screen.say("a local Vantiq is ready at %s; starting %s", l.server.URL(), r.program.name)
 	if l.console != nil {
 		r.screen.say("its console is at %s", l.console.URL())
 	}

@@ -119,10 +119,11 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) }) // a second Ctrl-C ends it at once
 	l := startLocal(tell, f.quiet, listener, consoleListener, n)
 	defer l.close()
+	tell.later(func() { f.introduce(l, t, n) })
 	tokenFile := t.tokenFile
 	if err := l.follow(func() (n namespace, files []string, err error) {
 		changed, err := f.target()
-		tokenFile = cmp.Or(changed.tokenFile, tokenFile) // of a file that cannot be read now it is the last
+		tokenFile = cmp.Or(changed.tokenFile, tokenFile) // the last that is known, while server.config cannot be read
 		if files = append(f.configFiles(), f.file); tokenFile != "" {
 			files = append(files, tokenFile)
 		}
@@ -139,7 +140,6 @@ func (f *serveFlags) serve(ctx context.Context, s *screen) error {
 	}); err != nil {
 		return err
 	}
-	f.introduce(l, t)
 	<-ctx.Done()
 	return nil
 }
@@ -167,8 +167,8 @@ func (f *serveFlags) configFiles() []string {
 	return []string{"server.config", filepath.Join("serverConfig", "server.config")}
 }
 
-// introduce says what there is, and what a connector needs to know of it.
-func (f *serveFlags) introduce(l *local, t target) {
+// introduce says what there is in the beginning, and what a connector needs to know of it.
+func (f *serveFlags) introduce(l *local, t target, n namespace) {
 	s := l.screen
 	s.say("a local Vantiq is ready at %s", l.server.URL())
 	if l.console != nil {
@@ -177,16 +177,16 @@ func (f *serveFlags) introduce(l *local, t target) {
 	if host, _, err := net.SplitHostPort(t.address); err == nil && !isLoopback(host) {
 		s.show(problem, red, "other machines can reach it, by this one's address, unencrypted: whoever knows the auth token may connect")
 	}
-	if t.file != "" && f.listen == "" && slices.Contains(l.now.tokens, t.token) {
+	if t.file != "" && f.listen == "" && slices.Contains(n.tokens, t.token) {
 		s.say("%s names it: a connector that reads this file connects", t.file)
 	} else {
-		token := l.server.Token()
+		token := n.tokens[0]
 		if token == t.token && t.file != "" {
 			token = "… (that of " + t.file + ")" // which may be a real one
 		}
 		s.say("put this into the server.config of a connector:")
 		_, _ = fmt.Fprintf(s.out, "\n    targetServer=%s\n    authToken=%s\n    sources=%s\n\n",
-			reachable(l.server.URL(), t.address), token, strings.Join(l.now.names(), ","))
+			reachable(l.server.URL(), t.address), token, strings.Join(n.names(), ","))
 	}
 	s.say("%s to Vantiq, %s from Vantiq; Ctrl-C ends it", toVantiq, fromVantiq)
 }

@@ -19,7 +19,9 @@ func (r *runner) watchSources() error {
 		r.changes, err = watchFiles(files, r.isSource)
 		return err
 	}
-	r.changes.watch(files)
+	if err := r.changes.watch(files); err != nil {
+		r.screen.show(problem, red, err.Error())
+	}
 	return nil
 }
 
