@@ -3,6 +3,7 @@ package connector_test
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,6 +105,64 @@ func TestAPeerThatDiesWhileTheReaderIsHeldUpIsNoticedAfterwards(t *testing.T) {
 	})
 }
 
+// A handler that holds the reader up again and again does not hide that the server has ceased to acknowledge: the times
+// between count.
+func TestManyShortHoldsHideNoSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var given atomic.Bool
+		b := setUp(t, nil, connector.Options{PublishQueue: 1, Hooks: []connector.Hook{onState(func(_, to connector.State, _ error) {
+			given.Store(given.Load() || to == connector.Waiting)
+		})}})
+		handlers := echo()
+		handlers.Publish = waitFor(release)
+		b.connect(handlers)
+		b.must(b.acknowledged())
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{None: true})
+		b.must(b.conn.SendNotification(b.soon(), object{"n": 0}))
+		read := time.Duration(0)
+		for !given.Load() && read < time.Minute {
+			b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
+			pass(1500 * time.Millisecond)
+			for range 3 {
+				release <- struct{}{}
+			}
+			pass(time.Second)
+			synctest.Wait()
+			read += time.Second
+		}
+		if read < 9*time.Second || read > 12*time.Second {
+			t.Errorf("the link was given up after %v of reading: %+v", read, b.conn.Stats())
+		}
+		close(release)
+	})
+}
+
+// What is sent while the reader is held up waits no longer for it than what was sent before.
+func TestANotificationThatIsSentWhileTheReaderIsHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release, w := make(chan struct{}), &stopwatch{}
+		b := setUp(t, nil, connector.Options{PublishQueue: 1, Hooks: []connector.Hook{onState(func(_, to connector.State, _ error) {
+			if to == connector.Waiting {
+				w.note("given up")
+			}
+		})}})
+		handlers := echo()
+		handlers.Publish = waitFor(release)
+		b.connect(handlers)
+		b.must(b.acknowledged())
+		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{None: true})
+		b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
+		pass(5 * time.Second)
+		b.must(b.conn.SendNotification(b.soon(), object{"n": 0}))
+		pass(4 * time.Second)
+		w.start()
+		close(release)
+		b.session(2)
+		w.expect(t, map[string]time.Duration{"given up": 10 * time.Second})
+	})
+}
+
 // So is the silence in which no acknowledgement comes: it may have been among what was not read.
 func TestWhileTheReaderIsHeldUpNoAcknowledgementIsMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -116,7 +175,7 @@ func TestWhileTheReaderIsHeldUpNoAcknowledgementIsMissed(t *testing.T) {
 		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
 		b.must(b.conn.SendNotification(b.soon(), object{"n": 0}))
 		b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
-		pass(9 * time.Second)
+		pass(30 * time.Second)
 		close(release)
 		pass(9 * time.Second)
 		if s := b.conn.Stats(); s.Reconnects != 0 {

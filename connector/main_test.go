@@ -61,7 +61,7 @@ func setUpOn(t tester, config any, options connector.Options, more ...vantiqtest
 	b := &bench{t: t, server: vantiqtest.NewServer(more...), ended: make(chan error, 1)}
 	t.Cleanup(b.server.Close)
 	b.source = b.server.Source("EchoSource", config)
-	options.TargetServer = b.server.URL()
+	options.TargetServer = b.server.URL() + options.TargetServer // which may be a query
 	if options.AuthToken == "" && options.AuthTokenFile == "" {
 		options.AuthToken = "local-token"
 	}

@@ -101,6 +101,9 @@ func (o *outbound) apply(outcome outcome) (report func()) {
 	}
 }
 
+// heldPatience is when to look again whether somebody reads.
+const heldPatience = time.Second
+
 // tick looks after the time limits of acknowledgements and returns when to look again.
 func (o *outbound) tick(l *link, now time.Time) time.Time {
 	held := l.isHeld()
@@ -109,8 +112,9 @@ func (o *outbound) tick(l *link, now time.Time) time.Time {
 		o.mu.Unlock()
 		return time.Time{}
 	}
-	if held {
-		o.acks.heardAt = now // statuses may be waiting where nobody reads
+	if held { // statuses may be waiting where nobody reads: unread leaves this time out
+		o.mu.Unlock()
+		return now.Add(heldPatience)
 	}
 	verdict, next := o.acks.silence(now, o.ponged, l.pingInterval > 0)
 	report := nothing

@@ -10,13 +10,18 @@ import (
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
 
-// secrets are what must not be printed: Vantiq, a handler or the network may repeat it in a text of theirs.
-func (c *SourceConnection) secrets() []protocol.Secret {
-	secrets := []protocol.Secret{c.options.AuthToken, c.options.ReconnectSecret}
+// sentSecrets are what is sent to open a WebSocket, and may be one.
+func sentSecrets(o *Options) (secrets []protocol.Secret) {
 	const least = 6 // shorter values are words of our own as well
-	for _, value := range shown.Secrets(c.options.TargetServer, c.options.Header, least) {
+	for _, value := range shown.Secrets(o.TargetServer, o.Header, least) {
 		secrets = append(secrets, protocol.Secret(value))
 	}
+	return secrets
+}
+
+// secrets are what must not be printed: Vantiq, a handler or the network may repeat it in a text of theirs.
+func (c *SourceConnection) secrets() []protocol.Secret {
+	secrets := append([]protocol.Secret{c.options.AuthToken, c.options.ReconnectSecret}, c.sent...)
 	if presented := c.presented.Load(); presented != nil { // from AuthTokenFile
 		secrets = append(secrets, *presented)
 	}

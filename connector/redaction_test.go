@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,32 +123,45 @@ func TestATokenThatTheServerRepeatsIsNotShown(t *testing.T) {
 	}
 }
 
-// Neither the query of the target nor the header is shown, even when the server repeats it.
+// Neither the query of the target nor the header is shown, even when the server repeats it, or one secret is a part of another.
 func TestWhatOpensTheWebSocketIsNotShown(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Location", "https://elsewhere.example.com"+r.RequestURI+"&for="+r.FormValue("key")+"&with="+r.Header.Get("X-Password"))
-		w.WriteHeader(http.StatusFound)
-	}))
-	defer server.Close()
-	log, causes := &record{}, &journal{}
-	conn, err := connector.New("EchoSource", connector.Options{
-		TargetServer:          server.URL + "/?token=hunter2&key=my%20hunter3",
-		AuthToken:             "local-token",
-		Header:                http.Header{"X-Password": {"hunter4"}},
-		FailOnConnectionError: true,
-		Logger:                log.logger(),
-		Hooks:                 []connector.Hook{onState(func(_, _ connector.State, cause error) { causes.add(fmt.Sprint(cause)) })},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = conn.Run(t.Context())
-	for what, text := range map[string]string{
-		"the log": log.String(), "LastError": conn.Stats().LastError, "what Run returned": fmt.Sprint(err), "what hooks are told": fmt.Sprint(causes.all()),
+	for name, strike := range map[string]func(b *bench, words string){
+		"in the upgrade": func(b *bench, words string) {
+			b.upgradeOnce(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", "https://"+strings.ReplaceAll(words, " ", ".")+".example.com/")
+				w.WriteHeader(http.StatusFound)
+			})
+		},
+		"in the handshake": func(b *bench, words string) {
+			b.server.Inject(vantiqtest.Fault{Op: protocol.OpValidate, Answer: `{"status":503,"body":"nothing for ` + words + `"}`})
+		},
+		"in a session": func(b *bench, words string) {
+			go func() {
+				_ = b.source.WaitConnected(b.soon())
+				_ = b.source.SendRaw(`{"status":500,"body":"nothing for ` + words + `"}`)
+			}()
+		},
 	} {
-		if strings.Contains(text, "hunter") || !strings.Contains(text, "/websocket?[redacted]") || !strings.Contains(text, "elsewhere") {
-			t.Errorf("%s:\n%s", what, text)
-		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log, causes := &record{}, &journal{}
+				b := setUp(t, nil, connector.Options{
+					TargetServer: "/?token=hunter2&key=hunter2-long",
+					Header:       http.Header{"X-Password": {"hunter4"}, "Authorization": {"Bearer hunter5"}},
+					Logger:       log.logger(),
+					Hooks:        []connector.Hook{onState(func(_, _ connector.State, cause error) { causes.add(fmt.Sprint(cause)) })},
+				})
+				strike(b, "hunter2-long hunter2 hunter4 hunter5")
+				b.run(echo())
+				pass(patience)
+				b.stop()
+				err := b.endsWithin(drainTime)
+				all := log.String() + b.conn.Stats().LastError + fmt.Sprint(err) + fmt.Sprint(causes.all())
+				if strings.Contains(all, "hunter") || strings.Contains(all, "-long") || !strings.Contains(all, "[redacted]") {
+					t.Errorf("it shows:\n%s", all)
+				}
+			})
+		})
 	}
 }
 

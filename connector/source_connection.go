@@ -35,6 +35,7 @@ type SourceConnection struct {
 	messages  causes                          // of complaints about messages, which come as fast as a server likes
 	presented atomic.Pointer[protocol.Secret] // the auth token that came from AuthTokenFile
 	current   atomic.Pointer[session]         // the newest; see keepSessionValue and Go
+	sent      []protocol.Secret               // see sentSecrets
 	unknown   map[string]bool                 // operations that were logged as unknown; the reader's own
 
 	started  atomic.Bool
@@ -73,6 +74,7 @@ func New(source string, options Options) (*SourceConnection, error) {
 		source:   source,
 		options:  &complete,
 		hooks:    sortHooks(complete.Hooks),
+		sent:     sentSecrets(&complete),
 		unknown:  map[string]bool{},
 		cut:      newSignal(),
 		draining: make(chan struct{}),

@@ -72,6 +72,9 @@ func oddText(value string) (visible, reason string) {
 		return "", ""
 	}
 	visible = shown.URL(value[:odd]) + "…"
+	if strings.Contains(value[odd:], "@") { // what stands before may be half of a password
+		visible = shown.URL(value[:odd]+"@") + "…"
+	}
 	switch r, _ := utf8.DecodeRuneInString(value[odd:]); r {
 	case '\n', '\r':
 		return visible, `holds a line break: in a properties file \n is one, so write \\ for a backslash, ` +

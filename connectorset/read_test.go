@@ -141,6 +141,7 @@ func TestBadValuesNameFileLineKeyValueAndWhatIsAccepted(t *testing.T) {
 		"targetServer=vantiq://h":                 `server.config:4: targetServer "vantiq://h" has the scheme "vantiq": use https`,
 		"targetServer=https://u:pw@h/":            `targetServer "https://[redacted]@h/" holds a user name`,
 		`targetServer=https\://h\nauthToken=hush`: `targetServer "https://h…" holds a line break: in a properties file \n is one`,
+		`targetServer=https\://u:hu\nsh@h`:        `targetServer "https://[redacted]@…" holds a line break`,
 		`authToken=hu\nsh`:                        `authToken "[redacted]" holds a line break`,
 		`sources=A\nB`:                            `sources "A…" holds a line break`,
 		`tlsCaFile=C:\temp\ca.pem`:                `tlsCaFile "C:…" holds the control character '\t': write \\ for a backslash`,

@@ -40,7 +40,7 @@ const (
 	OddReceived          Kind = "odd message"        // Err: what Vantiq may refuse; the message itself was taken, and follows
 )
 
-// An Event is something that happened at the server. It never holds an auth token or a reconnect secret. The Body is valid JSON,
+// An Event is something that happened at the server. It never holds a valid auth token or the reconnect secret of a session. The Body is valid JSON,
 // except for that of a malformed message: 400 bytes of it and an ellipsis, or nil where it may hold one of the two.
 type Event struct {
 	Time         time.Time

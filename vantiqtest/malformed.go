@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/vantiq-go/connectorsdk/protocol"
 )
@@ -27,9 +28,15 @@ func (l *Link) beginning(message []byte) json.RawMessage {
 	if s == nil {
 		return nil
 	}
-	for _, word := range append(l.server.secrets(), s.currentSecret(),
-		protocol.OpValidate, protocol.OpAuthenticate, protocol.OpConnectExtension, "ecret") { // reconnectSecret, however it is written
-		if word != "" && bytes.Contains(message, []byte(word)) {
+	for _, secret := range append(l.server.secrets(), s.currentSecret()) {
+		written, _ := json.Marshal(secret) // a text can be
+		if secret != "" && (bytes.Contains(message, []byte(secret)) || bytes.Contains(message, bytes.Trim(written, `"`))) {
+			return nil
+		}
+	}
+	lower := bytes.ToLower(message)
+	for _, word := range []string{protocol.OpValidate, protocol.OpAuthenticate, protocol.OpConnectExtension, "secret", `\u`} {
+		if bytes.Contains(lower, []byte(strings.ToLower(word))) { // \u may spell any of them
 			return nil
 		}
 	}

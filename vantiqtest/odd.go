@@ -50,10 +50,10 @@ func oddity(m protocol.Message, frame []byte, source *Source) string {
 			odd = append(odd, "notification whose object is no JSON object")
 		}
 	case *protocol.Response:
-		if m.Status >= 300 && !isQueryError(m.Body) {
-			odd = append(odd, "error answer whose body has no messageCode and messageTemplate")
+		if missing := missingOfError(m.Body); m.Status >= 300 && missing != "" {
+			odd = append(odd, "error answer whose body has no "+missing)
 		}
-		if 0 < m.Status && m.Status < 300 && !areRows(m.Body) {
+		if 0 < m.Status && m.Status < 300 && m.Status != protocol.CodeEmpty && !areRows(m.Body) {
 			odd = append(odd, "answer with a row that is no JSON object")
 		}
 	}
@@ -92,11 +92,19 @@ func areRows(body []byte) bool {
 	return true
 }
 
-// isQueryError reports whether the body of an error answer is one: an object, as both SDKs send it, or a list of them, as
-// Vantiq's description has it.
-func isQueryError(body []byte) bool {
+// missingOfError returns what the body of an error answer lacks: an object has all of it, as both SDKs send it, or a list of
+// them, as Vantiq's description has it.
+func missingOfError(body []byte) string {
 	e, err := protocol.ParseQueryError(body)
-	return err == nil && e.Code != "" && e.Template != ""
+	switch {
+	case err != nil || e.Code == "" && e.Template == "":
+		return "messageCode and messageTemplate"
+	case e.Code == "":
+		return "messageCode"
+	case e.Template == "":
+		return "messageTemplate"
+	}
+	return ""
 }
 
 // maxQuoted bounds in bytes what an event says in a connector's words.

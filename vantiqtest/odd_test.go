@@ -95,7 +95,8 @@ func TestOddAnswersAreTakenAndTold(t *testing.T) {
 		{400, ``, failure},
 		{400, `"text"`, failure},
 		{400, `{"code":"py.bad","message":"no {0}","params":["x"]}`, failure},
-		{400, `{"messageCode":"py.bad","message":"no"}`, failure},
+		{400, `{"messageCode":"py.bad","message":"no"}`, "EchoSource: error answer whose body has no messageTemplate"},
+		{400, `{"messageTemplate":"no"}`, "EchoSource: error answer whose body has no messageCode"},
 		{500, `[]`, failure},
 	} {
 		server, source, seen := observed(t)
@@ -120,7 +121,7 @@ func TestOrdinaryMessagesAreNotOdd(t *testing.T) {
 		status int
 		body   string
 	}{
-		{200, ``}, {200, `null`}, {204, `null`}, {200, `[]`}, {200, `{"n":1}`}, {200, `[{"n":1},{}]`},
+		{200, ``}, {200, `null`}, {204, `null`}, {204, `7`}, {200, `[]`}, {200, `{"n":1}`}, {200, `[{"n":1},{}]`},
 		{400, `{"messageCode":"x","messageTemplate":"y","parameters":null}`},
 		{400, `[{"messageCode":"x","messageTemplate":"y","parameters":[]}]`},
 	} {

@@ -175,6 +175,9 @@ func refusalOf(response *http.Response) error {
 	if err == nil {
 		err = json.Unmarshal(text, &answer)
 	}
+	if err == nil && answer.Error.Message == "" && answer.Error.Code != "" {
+		answer.Error.Message = "it failed, and the connector did not say why"
+	}
 	if err != nil || answer.Error.Message == "" {
 		return fmt.Errorf("the console answered %s", response.Status)
 	}

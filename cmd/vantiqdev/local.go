@@ -66,14 +66,13 @@ func refusePages(w http.ResponseWriter, r *http.Request) (handled bool) {
 
 // apply makes the local Vantiq what n says.
 func (l *local) apply(n namespace) {
-	news := n.configure(l.server, l.now)
+	n.configure(l.server, l.now, func(format string, args ...any) {
+		l.tell.later(func() { l.screen.say(format, args...) })
+	})
 	if l.console != nil {
 		l.console.Suggest(n.samples)
 	}
 	l.now = n
-	for _, line := range news {
-		l.tell.later(func() { l.screen.say("%s", line) })
-	}
 }
 
 // follow applies what read says whenever one of the files changes that it has read, or would have.

@@ -47,10 +47,9 @@ func (n namespace) find(name string) (config protocol.Document, ok bool) {
 	return n.sources[i].config, true
 }
 
-// configure makes the local Vantiq what n says, where that differs from before, and returns what there is to say about it. What
-// has been changed in the console meanwhile, and not in n, stays.
-func (n namespace) configure(server *vantiqtest.Server, before namespace) (news []string) {
-	say := func(format string, args ...any) { news = append(news, fmt.Sprintf(format, args...)) }
+// configure makes the local Vantiq what n says, where that differs from before, and says so. What has been changed in the
+// console meanwhile, and not in n, stays.
+func (n namespace) configure(server *vantiqtest.Server, before namespace, say func(format string, args ...any)) {
 	if len(n.tokens) > 0 && !slices.Equal(n.tokens, before.tokens) {
 		server.SetTokens(n.tokens...)
 		if before.tokens != nil {
@@ -77,5 +76,4 @@ func (n namespace) configure(server *vantiqtest.Server, before namespace) (news 
 			server.Remove(s.name)
 		}
 	}
-	return news
 }

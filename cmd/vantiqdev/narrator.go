@@ -2,12 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
-
-	"github.com/gorilla/websocket"
 
 	"github.com/vantiq-go/connectorsdk/cmd/vantiqdev/internal/console"
 	"github.com/vantiq-go/connectorsdk/protocol"
@@ -155,12 +152,12 @@ func (n *narrator) connected(e vantiqtest.Event) {
 }
 
 func (n *narrator) closed(e vantiqtest.Event) {
-	var frame *websocket.CloseError
 	switch {
-	case errors.As(e.Err, &frame) && frame.Code == websocket.CloseNormalClosure:
-		n.line(toVantiq, e, "disconnected, in good order")
-	case e.Source != "":
+	case e.Source == "": // it never had one
+	case console.IsProblem(&e):
 		n.line(problem, e, fmt.Sprintf("the link was lost: %v", e.Err))
+	default:
+		n.line(toVantiq, e, "disconnected, in good order")
 	}
 }
 

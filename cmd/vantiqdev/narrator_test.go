@@ -173,7 +173,7 @@ func TestNarrator(t *testing.T) {
 			}),
 			event(vantiqtest.MalformedReceived, failed(errors.New("not JSON"))),
 			event(vantiqtest.OddReceived, failed(errors.New(`notification for "B" on the link of A`))),
-			event(vantiqtest.LinkClosed, failed(&websocket.CloseError{Code: 1000})),
+			event(vantiqtest.LinkClosed, func(e *vantiqtest.Event) { e.Err, e.Status = &websocket.CloseError{Code: 1000}, 1000 }),
 			event(vantiqtest.LinkClosed, func(e *vantiqtest.Event) { e.Source, e.Err = "", io.EOF }),
 		}, `
 ! link 3  somebody called, but did not open a WebSocket: EOF

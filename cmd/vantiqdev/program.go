@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -25,13 +26,23 @@ type program struct {
 // isPackage reports whether the program is built, and not just there.
 func (p program) isPackage() bool { return p.pattern != "" }
 
-// isInterpreter reports whether the program probably runs another, and would take its flags for its own.
+// isInterpreter reports whether the program runs another, which is among its arguments, and would take our flags for its own.
+// Of a command that the shell finds one cannot tell.
 func (p program) isInterpreter(args []string) bool {
 	if p.isPackage() || len(args) == 0 {
 		return false
 	}
-	info, err := os.Stat(args[0])
-	return p.onPath || err == nil && info.Mode().IsRegular()
+	return p.onPath || slices.ContainsFunc(args, isScript)
+}
+
+// isScript reports whether an argument is a file that an interpreter reads.
+func isScript(argument string) bool {
+	info, err := os.Stat(argument)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	scripts := []string{".py", ".js", ".mjs", ".cjs", ".ts", ".jar", ".rb", ".php", ".pl", ".lua", ".sh", ".ps1"}
+	return slices.Contains(scripts, strings.ToLower(filepath.Ext(argument)))
 }
 
 // isThere returns an error if an executable cannot be started: it may be about to be written.

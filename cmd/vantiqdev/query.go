@@ -37,13 +37,14 @@ and waits for its answer. JSON is an object, what VAIL has behind WITH.`,
 			&cli.DurationFlag{Name: "timeout", Value: 150 * time.Second, DefaultText: "2m30s", Destination: &timeout,
 				Usage: "give up after this `DURATION`"}),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			var parameters documentFlag
+			var parameters protocol.Document
 			if c.Args().Len() > 1 {
 				return misused(c, "there is more than one JSON: write it in single quotes, like '{\"limit\":3}'")
 			}
 			if text := c.Args().First(); text != "" {
-				if err := parameters.Set(text); err != nil {
-					return &usageError{c.FullName(), err}
+				var err error
+				if parameters, err = objectOf(json.RawMessage(text)); err != nil {
+					return misused(c, "%w: write it like '{\"limit\":3}', in single quotes", err)
 				}
 			}
 			if timeout <= 0 {
@@ -51,7 +52,7 @@ and waits for its answer. JSON is an object, what VAIL has behind WITH.`,
 			}
 			ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			rows, err := query(ctx, f, parameters.Document, timeout)
+			rows, err := query(ctx, f, parameters, timeout)
 			if err != nil {
 				return said(c, err)
 			}

@@ -59,15 +59,15 @@ publishes a sample message to each source, sends it a sample query, shows what c
 
 PROGRAM is a Go package, like ./examples/echo-connector, or an executable. It runs in this directory, with the same
 environment and the arguments that follow it. A directory that has a server.config of its own is also where it runs. A
-vantiqdev.json in PROGRAM's directory, or in this one if PROGRAM is an executable, says what -config-json, -publish, -query and -expect-notification are by default, and what single
+vantiqdev.json in that directory, or in this one if PROGRAM is none, says what -config-json, -publish, -query and -expect-notification are by default, and what single
 sources are configured with; what changes there takes effect at once:
 
 	{"config": {}, "publish": {"text": "hello"}, "query": {"limit": 3}, "expectNotification": true,
 	 "sources": {"OtherSource": {"prefix": "> "}}}`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Destination: &f.config,
-				Usage: "read this `FILE` instead of serverConfig/server.config or server.config, and start PROGRAM with -config FILE,\n" +
-					"unless it is an interpreter: tell its program in the way it wants it"},
+				Usage: "read this `FILE` instead of serverConfig/server.config or server.config, and start PROGRAM\n" +
+					"with -config FILE, unless it may be an interpreter"},
 			&cli.BoolFlag{Name: "once", Destination: &f.once,
 				Usage: "end after the sample exchange: exit code 0, or 1 if it did not complete"},
 			&cli.BoolFlag{Name: "watch", Destination: &f.watch,

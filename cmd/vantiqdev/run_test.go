@@ -94,7 +94,14 @@ func TestAnInterpreterIsNotToldOfTheConfiguration(t *testing.T) {
 	w := newWorkplace(t)
 	w.write("script.sh", `echo "told: $*"`)
 	w.write("my.config", w.read("server.config"))
-	w.run("-config", "my.config", "sh", "script.sh", "more").ended(1, "my.config: source EchoSource", "│ told: more\n")
+	w.run("-config", "my.config", "sh", "script.sh", "more").ended(1, "my.config: source EchoSource", "│ told: more\n",
+		"sh may be an interpreter, so it is not told -config my.config")
+	program := w.path("program")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\necho \"told: $*\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.write("data.csv", "1,2")
+	w.run("-config", "my.config", program, "data.csv").ended(1, "│ told: -config my.config data.csv\n")
 }
 
 func TestRunOnceFails(t *testing.T) {

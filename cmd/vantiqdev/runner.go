@@ -138,7 +138,11 @@ func (r *runner) round(server *vantiqtest.Server) (again bool, err error) {
 	}()
 
 	args := r.args
-	if r.config != "" && !r.program.isInterpreter(r.args) {
+	switch {
+	case r.config == "":
+	case r.program.isInterpreter(r.args):
+		r.screen.say("%s may be an interpreter, so it is not told -config %s: write what it needs behind it", r.program.name, r.config)
+	default:
 		args = append([]string{"-config", r.config}, args...)
 	}
 	command := exec.Command(r.program.path, args...)

@@ -188,6 +188,9 @@ func (f *serveFlags) introduce(l *local, t target, n namespace) {
 		_, _ = fmt.Fprintf(s.out, "\n    targetServer=%s\n    authToken=%s\n    sources=%s\n\n",
 			reachable(l.server.URL(), t.address), token, strings.Join(n.names(), ","))
 	}
+	if t.file == "" && t.address != defaultAddress {
+		s.say("publish, query and watch find it by -server %s", l.server.URL())
+	}
 	s.say("%s to Vantiq, %s from Vantiq; Ctrl-C ends it", toVantiq, fromVantiq)
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // What server.config says is never replaced by something else without a word.
@@ -109,8 +110,13 @@ func TestServeEndsThoughItsOutputIsHeldUp(t *testing.T) {
 	w.do("publish", `{"last":true}`).ended(0)
 	seen.stdout.await(t, `{"last":true}`) // the others see everything
 	w.write("vantiqdev.json", `{"sources":{"Another":{}}}`)
-	for !strings.Contains(w.do("publish", "-source", "Another", "{}").stderr.String(), "start a connector for it first") { // it is there
-		continue
+	for until := time.Now().Add(time.Minute); ; {
+		if strings.Contains(w.do("publish", "-source", "Another", "{}").stderr.String(), "start a connector for it first") {
+			break // it is there
+		}
+		if time.Now().After(until) {
+			t.Fatal("a source of the changed file is not there")
+		}
 	}
 	c.stop(syscall.SIGTERM)
 	c.ended(0)

@@ -195,7 +195,9 @@ func (r *reading) hear(s shown) {
 			r.vantiq.source.Reactivating(1)
 			r.send(ws, r.said)
 		case 500:
-			r.send(ws, `{"pad":"`+strings.Repeat("x", 369122-len(`{"pad":""}`))+`"}`)
+			if err := ws.WriteMessage(websocket.BinaryMessage, make([]byte, 369122)); err != nil {
+				r.t.Fatal(err)
+			}
 		}
 	}
 	if said == "" {

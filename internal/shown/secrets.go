@@ -3,6 +3,7 @@ package shown
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -15,9 +16,20 @@ func Secrets(target string, header http.Header, least int) (secrets []string) {
 			secrets = append(secrets, value)
 		}
 	}
-	for _, values := range header {
+	for name, values := range header {
+		if ordinary(name) {
+			continue
+		}
 		for _, value := range values {
 			add(value)
+			for i, word := range strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" ;,", r) }) {
+				if _, member, named := strings.Cut(word, "="); named {
+					add(member) // of a cookie
+				}
+				if i > 0 { // behind Bearer, or the like
+					add(word)
+				}
+			}
 		}
 	}
 	_, query, _ := strings.Cut(strings.TrimSpace(target), "?")
@@ -30,7 +42,15 @@ func Secrets(target string, header http.Header, least int) (secrets []string) {
 		add(value)
 		if meant, err := url.QueryUnescape(value); err == nil && meant != value {
 			add(meant)
+			add(url.QueryEscape(meant))
 		}
 	}
-	return secrets
+	slices.Sort(secrets)
+	return slices.Compact(secrets)
+}
+
+// ordinary reports whether a header of that name holds no secret, but ordinary words.
+func ordinary(name string) bool {
+	name = http.CanonicalHeaderKey(name)
+	return name == "User-Agent" || name == "Content-Type" || strings.HasPrefix(name, "Accept")
 }

@@ -112,7 +112,7 @@ func show(n uint64, e *vantiqtest.Event, bytes int) event {
 		Body:     string(cut(e.Body, bytes)),
 		Bytes:    len(e.Body),
 		Duration: milliseconds(e.Duration),
-		Problem:  isProblem(e),
+		Problem:  IsProblem(e),
 	}
 	if e.Err != nil {
 		shown.Error = string(cut([]byte(reason(e)), bytes))

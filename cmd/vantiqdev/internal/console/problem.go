@@ -1,16 +1,19 @@
 package console
 
-import "github.com/vantiq-go/connectorsdk/vantiqtest"
+import (
+	"slices"
 
-// The codes of the close frames with which a link ends as it should.
-const (
-	closedInOrder = 1000
-	goingAway     = 1001
+	"github.com/vantiq-go/connectorsdk/vantiqtest"
 )
 
-// isProblem reports whether something went wrong: what the page shows in red and its filter "Problems" lets through, and what
+const goingAway = 1001
+
+// inOrder are the codes of the close frames with which a link ends as it should; 1005 means that there was none in it.
+var inOrder = []int{1000, goingAway, 1005}
+
+// IsProblem reports whether something went wrong: what the page shows in red and its filter "Problems" lets through, and what
 // is counted as a problem of its source.
-func isProblem(e *vantiqtest.Event) bool {
+func IsProblem(e *vantiqtest.Event) bool {
 	switch e.Kind {
 	case vantiqtest.UpgradeRefused, vantiqtest.ValidateRejected, vantiqtest.ConnectRefused, vantiqtest.ConnectIgnored, vantiqtest.Usurped,
 		vantiqtest.QueryAbandoned, vantiqtest.StrayReceived, vantiqtest.TooLargeReceived, vantiqtest.MalformedReceived,
@@ -19,7 +22,7 @@ func isProblem(e *vantiqtest.Event) bool {
 	case vantiqtest.FinalReceived:
 		return e.Err != nil
 	case vantiqtest.LinkClosed: // whether that was wanted only its code can tell
-		return e.Status != closedInOrder && e.Status != goingAway
+		return !slices.Contains(inOrder, e.Status)
 	}
 	return false
 }

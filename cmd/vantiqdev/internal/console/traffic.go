@@ -100,7 +100,7 @@ func (a *account) count(e vantiqtest.Event) {
 	case vantiqtest.ConnectRefused:
 		a.totals.Refusals++
 	}
-	if isProblem(&e) {
+	if IsProblem(&e) {
 		a.totals.Problems++
 	}
 }
