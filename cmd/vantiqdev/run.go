@@ -58,9 +58,10 @@ func runCommand(run func(runFlags, *screen) error) *cli.Command {
 publishes a sample message to each source, sends it a sample query, shows what comes of it, and goes on until Ctrl-C.
 
 PROGRAM is a Go package, like ./examples/echo-connector, or an executable. It runs in this directory, with the same
-environment and the arguments that follow it. A directory that has a server.config of its own is also where it runs. A
-vantiqdev.json in that directory, or in this one if PROGRAM is none, says what -config-json, -publish, -query and -expect-notification are by default, and what single
-sources are configured with; what changes there takes effect at once:
+environment and the arguments that follow it. A directory that has a server.config of its own is also where it runs.
+
+A vantiqdev.json in that directory, or in this one if PROGRAM is none, says what -config-json, -publish, -query and
+-expect-notification are by default, and what single sources are configured with; what changes there takes effect at once:
 
 	{"config": {}, "publish": {"text": "hello"}, "query": {"limit": 3}, "expectNotification": true,
 	 "sources": {"OtherSource": {"prefix": "> "}}}`,
