@@ -13,6 +13,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 	"github.com/eclipse/paho.golang/paho/session"
+	"github.com/eclipse/paho.golang/paho/session/state"
 	"golang.org/x/time/rate"
 
 	"github.com/vantiq-go/connectorsdk/connector"
@@ -33,6 +34,9 @@ type broker struct {
 	log        *slog.Logger
 	connection *autopaho.ConnectionManager
 	waiting    sync.Map // correlation data of requests, with the channels for their responses
+
+	session       *state.State // what the library knows beyond a connection
+	acknowledging sync.Mutex   // held while an acknowledgement must not meet another connection
 
 	deliveries chan paho.PublishReceived // from the broker
 	sometimes  rate.Sometimes            // for what is logged about deliveries
@@ -58,6 +62,7 @@ func openBroker(ctx context.Context, c mqttConfig, source *connector.SourceConne
 		settings:   c.General,
 		source:     source,
 		log:        log,
+		session:    state.NewInMemory(),
 		deliveries: make(chan paho.PublishReceived, 2*c.General.ReceiveMaximum),
 		sometimes:  rate.Sometimes{Interval: time.Minute},
 		up:         make(chan struct{}, 1),
@@ -111,6 +116,7 @@ func (b *broker) close() {
 	defer cancel()
 	sleep(ctx, 5*ackInterval) // the library sends the last acknowledgements
 	_ = b.connection.Disconnect(ctx)
+	_ = b.session.Close()
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -55,6 +55,7 @@ func (b *broker) clientConfig(ctx context.Context) (autopaho.ClientConfig, error
 			},
 			ClientID:                   s.ClientID,
 			PacketTimeout:              publishPatience,
+			Session:                    b.session,
 			EnableManualAcknowledgment: true,
 			SendAcksInterval:           ackInterval,
 			OnPublishReceived: []func(paho.PublishReceived) (bool, error){
@@ -77,6 +78,8 @@ func (b *broker) connected(_ *autopaho.ConnectionManager, reply *paho.Connack) {
 }
 
 func (b *broker) disconnected() (again bool) {
+	b.acknowledging.Lock()
+	defer b.acknowledging.Unlock()
 	b.losses.Add(1)
 	return true
 }

@@ -14,7 +14,7 @@ import (
 func (b *broker) receive(ctx context.Context, p paho.PublishReceived) {
 	switch {
 	case b.isResponse(p.Packet), !b.config.Load().subscribes(p.Packet.Topic): // the latter is left over from an earlier configuration
-		acknowledge(p)
+		b.acknowledge(p)
 	case p.Packet.QoS == 0 && len(b.deliveries) >= b.settings.ReceiveMaximum: // the rest of the room is for those that are not to get lost
 		b.sometimes.Do(func() {
 			b.log.Warn("messages of QoS 0 are dropped: they come faster than Vantiq takes them", "topic", p.Packet.Topic)
@@ -29,8 +29,20 @@ func (b *broker) receive(ctx context.Context, p paho.PublishReceived) {
 
 // acknowledge tells the broker that it may forget a message. The library sends acknowledgements in the order of the messages,
 // and none when the connection that brought this one is lost: then the broker sends it again.
-func acknowledge(p paho.PublishReceived) {
-	_ = p.Client.Ack(p.Packet) // fails for a connection that is lost
+//
+// The library forgets what came before it had made itself ready, which can be many messages where the machine is busy
+// (paho.golang v0.23.0 resets what it keeps of them after it has begun to read). They are acknowledged without it.
+func (b *broker) acknowledge(p paho.PublishReceived) {
+	if p.Packet.QoS == 0 || !errors.Is(p.Client.Ack(p.Packet), paho.ErrPacketNotFound) {
+		return
+	}
+	b.acknowledging.Lock() // until then there is no next connection, to which this must not go
+	defer b.acknowledging.Unlock()
+	select {
+	case <-p.Client.Done():
+	default:
+		_ = b.session.Ack(p.Packet.Packet()) // fails for a connection that is lost
+	}
 }
 
 // maxEventBytes is how much payload messages that go into one event have together.
@@ -78,7 +90,7 @@ func (b *broker) notify(ctx context.Context, batch []paho.PublishReceived) bool 
 		return false
 	default:
 		b.log.Error("a message cannot be sent to Vantiq and is lost", "topic", batch[0].Packet.Topic, "error", err)
-		acknowledge(batch[0]) // or nothing that follows it would ever come
+		b.acknowledge(batch[0]) // or nothing that follows it would ever come
 	}
 	return true
 }
@@ -101,6 +113,6 @@ func (b *broker) passOn(receipt *connector.Receipt, batch []paho.PublishReceived
 		b.log.Error("Vantiq did not take messages, which are lost", "topic", batch[0].Packet.Topic, "messages", len(batch), "error", err)
 	}
 	for _, p := range batch {
-		acknowledge(p)
+		b.acknowledge(p)
 	}
 }
