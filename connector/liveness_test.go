@@ -82,6 +82,21 @@ func TestALinkThatStaysSilentIsClosedAfter28Seconds(t *testing.T) {
 	}
 }
 
+// connectSlow connects a connector whose Publish handler waits for release.
+func (b *bench) connectSlow(release <-chan struct{}) {
+	b.t.Helper()
+	handlers := echo()
+	handlers.Publish = waitFor(release)
+	b.connect(handlers)
+}
+
+// holdUp holds the reader of such a connector up if its PublishQueue is 1: one message is handled, one waits, and one waits
+// for room.
+func (b *bench) holdUp() {
+	b.t.Helper()
+	b.must(b.publishAll(3))
+}
+
 // While the reader is held up nothing is known of the peer. Its silence is counted from when the reader reads on.
 func TestAPeerThatDiesWhileTheReaderIsHeldUpIsNoticedAfterwards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -91,10 +106,8 @@ func TestAPeerThatDiesWhileTheReaderIsHeldUpIsNoticedAfterwards(t *testing.T) {
 				w.note("given up")
 			}
 		})}})
-		handlers := echo()
-		handlers.Publish = waitFor(release)
-		b.connect(handlers)
-		b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
+		b.connectSlow(release)
+		b.holdUp()
 		synctest.Wait()
 		b.source.Drop(vantiqtest.Vanish)
 		pass(10 * time.Minute)
@@ -114,15 +127,13 @@ func TestManyShortHoldsHideNoSilence(t *testing.T) {
 		b := setUp(t, nil, connector.Options{PublishQueue: 1, Hooks: []connector.Hook{onState(func(_, to connector.State, _ error) {
 			given.Store(given.Load() || to == connector.Waiting)
 		})}})
-		handlers := echo()
-		handlers.Publish = waitFor(release)
-		b.connect(handlers)
+		b.connectSlow(release)
 		b.must(b.acknowledged())
 		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{None: true})
 		b.must(b.conn.SendNotification(b.soon(), object{"n": 0}))
 		read := time.Duration(0)
 		for !given.Load() && read < time.Minute {
-			b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
+			b.holdUp()
 			pass(1500 * time.Millisecond)
 			for range 3 {
 				release <- struct{}{}
@@ -147,12 +158,10 @@ func TestANotificationThatIsSentWhileTheReaderIsHeldUp(t *testing.T) {
 				w.note("given up")
 			}
 		})}})
-		handlers := echo()
-		handlers.Publish = waitFor(release)
-		b.connect(handlers)
+		b.connectSlow(release)
 		b.must(b.acknowledged())
 		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{None: true})
-		b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
+		b.holdUp()
 		pass(5 * time.Second)
 		b.must(b.conn.SendNotification(b.soon(), object{"n": 0}))
 		pass(4 * time.Second)
@@ -168,13 +177,11 @@ func TestWhileTheReaderIsHeldUpNoAcknowledgementIsMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		b := setUp(t, nil, connector.Options{PublishQueue: 1})
-		handlers := echo()
-		handlers.Publish = waitFor(release)
-		b.connect(handlers)
+		b.connectSlow(release)
 		b.must(b.acknowledged())
 		b.source.SetAcknowledgements(vantiqtest.Acknowledgements{Withheld: true})
 		b.must(b.conn.SendNotification(b.soon(), object{"n": 0}))
-		b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
+		b.holdUp()
 		pass(30 * time.Second)
 		close(release)
 		pass(9 * time.Second)

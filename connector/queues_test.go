@@ -85,10 +85,8 @@ func TestAMessageThatWaitsForRoomOutlivesItsLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		b := setUp(t, nil, connector.Options{PublishQueue: 1})
-		handlers := echo()
-		handlers.Publish = waitFor(release)
-		b.connect(handlers)
-		b.must(b.publishAll(3)) // one is handled, one waits, and one waits for room
+		b.connectSlow(release)
+		b.holdUp()
 		synctest.Wait()
 		b.source.Drop(vantiqtest.RST)
 		b.must(b.conn.SendNotification(b.soon(), object{})) // the writer notices: the reader does not read
